@@ -54,19 +54,23 @@ export async function diagnose(clients: Clients, id: string, options: ClientOpti
 }
 
 function notFound(id: string, transaction: Asked<unknown>, workflow: Asked<unknown>): Error {
+  if (workflow.type === "denied" && transaction.type === "denied")
+    return new CommandError(
+      `whether a workflow or a transaction is called ${id} is not known: ${workflow.why}; of a transaction, ${transaction.why}`,
+    );
   if ("error" in workflow && "error" in transaction) return workflow.type === "denied" ? transaction.error : workflow.error;
   if ("error" in transaction) {
     const start = transaction.type === "denied" ? "" : "; start it, with its own log";
     return new CommandError(
-      `no workflow is called ${id}; whether a transaction is, is not known: ${whyUnknown(transaction, coordinatorIsSilent)}${start}`,
+      `no workflow that you may see is called ${id}; whether a transaction is, is not known: ${whyUnknown(transaction, coordinatorIsSilent)}${start}`,
     );
   }
   if ("error" in workflow)
     return new CommandError(
-      `no transaction is called ${id}; whether a workflow is, is not known: ${whyUnknown(workflow, managerIsSilent)}`,
+      `no transaction that you may see is called ${id}; whether a workflow is, is not known: ${whyUnknown(workflow, managerIsSilent)}`,
     );
   return new CommandError(
-    `neither a workflow nor a transaction is called ${id}; of a transaction, that means aborted, or that its record was dropped after its end`,
+    `neither a workflow nor a transaction that you may see is called ${id}; of a transaction that you might see, that means aborted, or that its record was dropped after its end`,
   );
 }
 

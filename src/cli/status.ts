@@ -11,7 +11,9 @@ import { type Trouble, troublesOf } from "./status/troubles.ts";
 
 export function statusCommand(): Command {
   const command = new Command("status")
-    .description("say how each process and its services are, and what wants a look. Exit code 1 if something does")
+    .description(
+      "say how each process and its services are, and what wants a look. Exit code 1 if something does, or if a process does not say how it is",
+    )
     .option("--also <host:port>", "another process, of split services; may be repeated", collect(addressArgument));
   return addShowOptions(command).action((options: ClientOptions & { readonly also?: readonly string[] }) =>
     withClients(options, async () => {
@@ -27,8 +29,11 @@ export function statusCommand(): Command {
   );
 }
 
-function processLines({ address, status, failure }: Asked): readonly string[] {
-  if (status === undefined) return failure === undefined ? [] : [`${address} does not answer`, ""];
+function processLines({ address, status, failure, refused }: Asked): readonly string[] {
+  if (status === undefined)
+    return failure === undefined
+      ? []
+      : [`${address} ${refused ? "answers, and refuses to say how it is" : "does not answer"}`, ""];
   const { version, startedAt, loopDelay, memoryBytes, diskFreeBytes, services, coordinator } = status;
   const disk = diskFreeBytes === undefined ? "" : `, disk ${bytesText(Number(diskFreeBytes))} free`;
   const rows = services.map(({ name, serving, storeBytes, walBytes }) => [
@@ -64,9 +69,17 @@ function sinkLines(asked: readonly Asked[]): readonly string[] {
 
 function troubleLines(asked: readonly Asked[], troubles: readonly Trouble[]): readonly string[] {
   const unseen = asked.flatMap((each) => each.unseen.map((what) => `? ${what}`));
-  const nothing = unseen.length === 0 ? "nothing wants a look" : "nothing of what you may see wants a look";
   const lines = troubles.flatMap(({ what, help }) => [`! ${what}`, `    ${help}`]);
-  return [...(lines.length > 0 ? lines : [nothing]), ...unseen];
+  return [...(lines.length > 0 ? lines : [nothingText(asked)]), ...unseen];
+}
+
+function nothingText(asked: readonly Asked[]): string {
+  if (asked.every(({ unseen }) => unseen.length === 0)) return "nothing wants a look";
+  const nothing = "nothing of what you may see wants a look";
+  const untold = asked.filter(({ status }) => status === undefined).map(({ address }) => address);
+  return untold.length === 0
+    ? nothing
+    : `${nothing}, but how ${untold.join(", ")} ${untold.length === 1 ? "is" : "are"} you may not see: that counts, exit code 1`;
 }
 
 function statusJson(asked: readonly Asked[], troubles: readonly Trouble[]): string {

@@ -9,7 +9,7 @@ import { typed } from "../support/typed.ts";
 
 const data = temporaryFolder();
 const file = accessFile(data.path, {
-  ...withTokens("narrow", "mover", "manager"),
+  ...withTokens("narrow", "mover", "manager", "none"),
   grants: [
     { principals: ["narrow"], roles: ["reader"], types: ["sample"] },
     { principals: ["mover"], roles: ["client"] },
@@ -58,8 +58,32 @@ test("status, of one who may not see the sinks, nor who takes part", async () =>
 test("status, of one who may not see how the server is: that is all that it says, and no success", async () => {
   expect(await as("mover", "status")).toMatchObject({
     code: 1,
-    lines: ["nothing of what you may see wants a look", `? how HERE is: ${notAllowed("ServerStatus/GetServerStatus")}`, ""],
+    lines: [
+      "nothing of what you may see wants a look, but how HERE is you may not see: that counts, exit code 1",
+      `? how HERE is: ${notAllowed("ServerStatus/GetServerStatus")}`,
+      "",
+    ],
   });
+});
+
+test("status, of one who proves nothing: that it was refused, and why", async () => {
+  const { code, out } = await typed(["status"], { address: server.address });
+  const lines = out.replaceAll(server.address, "HERE").split("\n");
+  expect([code, lines[0], lines[2]]).toEqual([
+    1,
+    "HERE answers, and refuses to say how it is",
+    expect.stringMatching(/^! HERE: nobody knows who calls; send a token/),
+  ]);
+  expect(lines[3]).toContain("docs/security.md");
+});
+
+test("diagnose, of one who may see neither transactions nor workflows: both are named", async () => {
+  const tokenFile = join(data.path, "none.token");
+  writeFileSync(tokenFile, tokenOf("none"));
+  const { code, err } = await typed(["diagnose", "x", "--token-file", tokenFile], { address: server.address });
+  expect(code).toBe(1);
+  for (const method of ["WorkflowService/GetWorkflow", "TwoPhaseCommit/GetTransaction"])
+    expect(err).toContain(notAllowed(method));
 });
 
 test("diagnose, of one who may not see who takes part", async () => {

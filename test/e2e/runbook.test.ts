@@ -268,7 +268,9 @@ describe("diagnose in split services", () => {
     });
     expect(await concord("diagnose", String(id))).toMatchObject({
       code: 1,
-      err: expect.stringContaining(`no workflow is called ${id}; whether a transaction is, is not known: the coordinator at`),
+      err: expect.stringContaining(
+        `no workflow that you may see is called ${id}; whether a transaction is, is not known: the coordinator at`,
+      ),
     });
 
     const again = await serve(join(data.path, "held-commits"), { listen: coordinator.address, flags: ["--services", "commit"] });
@@ -276,7 +278,7 @@ describe("diagnose in split services", () => {
     await moved;
     const manages = await inContext("--address", "127.0.0.1:1", "--commit-address", coordinator.address);
     expect((await manages("diagnose", "wf-held")).err).toContain(
-      "no transaction is called wf-held; whether a workflow is, is not known: the workflow manager at 127.0.0.1:1 does not answer",
+      "no transaction that you may see is called wf-held; whether a workflow is, is not known: the workflow manager at 127.0.0.1:1 does not answer",
     );
     for (const each of [client, commits]) each.close();
     await manager.stop();

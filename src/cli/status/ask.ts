@@ -16,6 +16,8 @@ export type Asked = {
   readonly status: GetServerStatusResponse | undefined;
   /** Why it, or a part of it, has not answered. */
   readonly failure: string | undefined;
+  /** The failure is an answer of Concord: somebody is there, and has said why not. */
+  readonly refused: boolean;
   /** Of the services that it serves. */
   readonly sinks: readonly Sink[];
   readonly participants: readonly Participant[];
@@ -51,13 +53,14 @@ export async function askProcess(address: string, timeoutMs: number, options: Se
       sinks = (await seen(`sinks of ${address}`, workflows.listSinks({ pageSize }, call)))?.sinks ?? [];
     if (serves(TwoPhaseCommitDefinition.fullName))
       participants = (await seen(`participants of ${address}`, commits.listParticipants({ pageSize }, call)))?.participants ?? [];
-    return { address, status, failure: undefined, sinks, participants, unseen };
+    return { address, status, failure: undefined, refused: false, sinks, participants, unseen };
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
     const failure = clientFailure(error);
-    const silence = failure.code === Status.UNAVAILABLE && failure.reason === undefined ? "nobody answers" : failure.message;
+    const refused = failure.reason !== undefined;
+    const silence = failure.code === Status.UNAVAILABLE && !refused ? "nobody answers" : failure.message;
     const why = (await whyUnanswered(failure, address, timeoutMs, options)) ?? `${address}: ${silence}`;
-    return { address, status, failure: why, sinks, participants, unseen };
+    return { address, status, failure: why, refused, sinks, participants, unseen };
   } finally {
     channel.close();
   }

@@ -19,9 +19,11 @@ const sinkLagMsMax = 60_000;
 export const troublesOf = (asked: readonly Asked[]): readonly Trouble[] => asked.flatMap(ofProcess);
 
 function ofProcess(asked: Asked): readonly Trouble[] {
-  const { failure, status, address } = asked;
+  const { failure, refused, status, address } = asked;
   return [
-    ...(failure === undefined ? [] : [{ what: failure, help: "docs/operations.md, Health" }]),
+    ...(failure === undefined
+      ? []
+      : [{ what: failure, help: `docs/${refused ? "security.md, Who calls" : "operations.md, Health"}` }]),
     ...(status === undefined ? [] : ofStatus(address, status)),
     ...ofParticipants(asked),
     ...ofSinks(asked),

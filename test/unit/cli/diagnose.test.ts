@@ -200,15 +200,18 @@ describe("what is not answered is said, and by whom", () => {
 
   test("of an id of which nothing may be seen it is not said that there is none", async () => {
     await expect(asked({ getTransaction: denied }, { getWorkflow: missing })).rejects.toThrow(
-      "no workflow is called x; whether a transaction is, is not known: no",
+      "no workflow that you may see is called x; whether a transaction is, is not known: no",
     );
     await expect(asked({ getTransaction: missing }, { getWorkflow: denied })).rejects.toThrow(
-      "no transaction is called x; whether a workflow is, is not known: no",
+      "no transaction that you may see is called x; whether a workflow is, is not known: no",
     );
     await expect(asked({ getTransaction: away }, { getWorkflow: denied })).rejects.toMatchObject({ code: Status.UNAVAILABLE });
-    await expect(asked({ getTransaction: denied }, { getWorkflow: denied })).rejects.toMatchObject({
-      code: Status.PERMISSION_DENIED,
-    });
+    await expect(asked({ getTransaction: denied }, { getWorkflow: denied })).rejects.toThrow(
+      "whether a workflow or a transaction is called x is not known: no; of a transaction, no",
+    );
+    await expect(asked({ getTransaction: missing }, { getWorkflow: missing })).rejects.toThrow(
+      "neither a workflow nor a transaction that you may see is called x",
+    );
   });
 
   test("what is wrong with the question is no silence; if nobody answers, it is told as of any command", async () => {

@@ -16,7 +16,7 @@ const well: Status = {
 const told = (status: Status, sinks: readonly Parameters<typeof Sink.fromPartial>[0][] = []): readonly string[] =>
   troublesOf([
     {
-      ...{ address: "here", failure: undefined, participants: [], unseen: [] },
+      ...{ address: "here", failure: undefined, refused: false, participants: [], unseen: [] },
       status: GetServerStatusResponse.fromPartial({ ...well, ...status }),
       sinks: sinks.map((sink) => Sink.fromPartial({ name: "hook", state: SinkState.DELIVERING, ...sink })),
     },
