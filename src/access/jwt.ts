@@ -90,7 +90,9 @@ export function createJwts(first: readonly JwtSetting[], surroundings: JwtSurrou
   }
 
   async function verify(token: string, sha256: string): Promise<Answer> {
-    const issuer = issuers.get(claimedIssuer(token) ?? "");
+    const claimed = claimedIssuer(token);
+    if (!claimed.ok) return claimed;
+    const issuer = issuers.get(claimed.value ?? "");
     if (issuer === undefined) return err("WRONG_ISSUER");
     try {
       const payload = await verifiedPayload(token, issuer, clock.nowMs());
@@ -139,11 +141,11 @@ export function createJwts(first: readonly JwtSetting[], surroundings: JwtSurrou
 }
 
 /** What it says of itself, which is worth nothing yet. */
-function claimedIssuer(token: string): string | undefined {
+function claimedIssuer(token: string): Result<string | undefined, Unproved> {
   try {
-    return decodeJwt(token).iss;
+    return ok(decodeJwt(token).iss);
   } catch {
-    return undefined;
+    return err("UNVERIFIABLE");
   }
 }
 
@@ -189,9 +191,9 @@ const whyByClaim: Readonly<Record<string, Unproved>> = {
 function whyNot(error: unknown): Unproved {
   if (error instanceof KeysUnavailable) return "KEYS_UNAVAILABLE";
   if (error instanceof errors.JWTExpired) return "EXPIRED";
-  if (error instanceof errors.JWTClaimValidationFailed) return whyByClaim[error.claim] ?? "UNKNOWN_TOKEN";
+  if (error instanceof errors.JWTClaimValidationFailed) return whyByClaim[error.claim] ?? "UNVERIFIABLE";
   if (error instanceof errors.JOSEAlgNotAllowed) return "WRONG_ALGORITHM";
   if (error instanceof errors.JWKSNoMatchingKey) return "UNKNOWN_KEY";
   if (error instanceof errors.JWSSignatureVerificationFailed) return "WRONG_SIGNATURE";
-  return "UNKNOWN_TOKEN";
+  return "UNVERIFIABLE";
 }

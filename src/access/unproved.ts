@@ -3,6 +3,8 @@ export const unproved = {
   NO_PROOF: "nobody knows who calls; send a token, `authorization: Bearer …`, or come with a client certificate",
   UNREADABLE: "the authorization is not `Bearer`, a blank, and a token",
   UNKNOWN_TOKEN: "the token is not known here",
+  UNVERIFIABLE:
+    "the token cannot be verified: it is malformed, demands what is not known here (`crit`), or its issuer's key is too small",
   WRONG_ISSUER: "the token is of an issuer that is not trusted here",
   WRONG_AUDIENCE: "the token is for others than this server",
   WRONG_ALGORITHM: "the token is not signed by an algorithm that counts here",

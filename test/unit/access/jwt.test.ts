@@ -1,3 +1,4 @@
+import { generateKeyPairSync, sign } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type AuthenticationSettings, createAuthentication } from "../../../src/access/authentication.ts";
 import { type JwtSetting, jwtAlgorithms } from "../../../src/access/jwt.ts";
@@ -50,6 +51,8 @@ async function believing(changes: Partial<JwtSetting> = {}, keys: readonly TestI
   return { state, shown, proofOf, replace: (...jwt: readonly JwtSetting[]) => authentication.replace(settingsOf(jwt)) };
 }
 
+const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+
 const seconds = (fromNow: number): number => Math.floor(Date.now() / 1_000) + fromNow;
 
 describe("a JWT", () => {
@@ -98,8 +101,24 @@ describe("a JWT", () => {
       },
     ],
     ["that is none", "UNKNOWN_TOKEN", () => "ada-token"],
+    ["whose claims are no JSON", "UNVERIFIABLE", async () => (await issuer.sign()).replace(/\.[^.]+\./, ".AAAA.")],
+    [
+      "that demands what nobody here knows (crit)",
+      "UNVERIFIABLE",
+      async () => (await issuer.sign()).replace(/^[^.]+/, encoded({ alg: "ES256", kid: "one", crit: ["other"], other: true })),
+    ],
   ])("%s proves nothing: %s", async (_, why, make) => {
     expect(await (await believing()).shown(await make())).toBe(why);
+  });
+
+  test("of an issuer whose key is too small proves nothing", async () => {
+    const small = generateKeyPairSync("rsa", { modulusLength: 1024 });
+    const publicJwk = async () => ({ ...small.publicKey.export({ format: "jwk" }), kid: "small", alg: "RS256", use: "sig" });
+    const { shown } = await believing({}, [{ ...issuer, publicJwk }]);
+    const signed = `${encoded({ alg: "RS256", kid: "small" })}.${encoded({ iss: url, aud: "concord", sub: "ada", exp: seconds(60) })}`;
+    expect(await shown(`${signed}.${sign("sha256", Buffer.from(signed), small.privateKey).toString("base64url")}`)).toBe(
+      "UNVERIFIABLE",
+    );
   });
 
   test("within the skew of clocks counts still, and counts already", async () => {

@@ -381,9 +381,10 @@ export const ErrorReason = {
   /**
    * UNAUTHENTICATED - UNAUTHENTICATED. Nobody has proved who calls, or what was shown does not count. Nothing was looked at but the headers. `why` says what is
    * wrong: NO_PROOF, nothing was shown, neither a token nor a certificate that stands for somebody; UNREADABLE, the `authorization` is not `Bearer` and a
-   * token; UNKNOWN_TOKEN; EXPIRED; REVOKED, it has ended a stream that was open. Of a JWT besides: WRONG_ISSUER, WRONG_AUDIENCE, WRONG_ALGORITHM,
-   * WRONG_SIGNATURE, UNKNOWN_KEY, NOT_YET_VALID, NO_END (it has no `exp`), NO_NAME (no claim that names a principal). A stream that was open
-   * ends with EXPIRED when its token does: open it again with a fresh one.
+   * token; UNKNOWN_TOKEN; EXPIRED; REVOKED, it has ended a stream that was open. Of a JWT besides: UNVERIFIABLE (malformed, with a `crit` that is
+   * not known, or of an issuer whose key is too small), WRONG_ISSUER, WRONG_AUDIENCE, WRONG_ALGORITHM, WRONG_SIGNATURE, UNKNOWN_KEY,
+   * NOT_YET_VALID, NO_END (it has no `exp`), NO_NAME (no claim that names a principal). A stream that was open ends with EXPIRED when its token
+   * does: open it again with a fresh one.
    * `{reason: "UNAUTHENTICATED", metadata: {why: "EXPIRED"}}`
    */
   UNAUTHENTICATED: "ERROR_REASON_UNAUTHENTICATED",
