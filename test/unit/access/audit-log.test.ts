@@ -164,6 +164,16 @@ describe("a chain of lines", () => {
     expect(verified(disk.current.text, old.text)).toMatchObject({ broken: { file: "0", number: 1 } });
   });
 
+  test("a file that is moved away while nobody writes is continued by none: a chain begins anew", () => {
+    const { disk, opened } = world();
+    opened().close();
+    const old = disk.current;
+    disk.current = { text: "" };
+    opened();
+    expect(verified(disk.current.text)).toMatchObject({ verified: { first: { sequence: 1 }, continues: undefined } });
+    expect(verified(old.text, disk.current.text)).toMatchObject({ broken: { file: "1", number: 1 } });
+  });
+
   test("while there can be no new file, the old one goes on, and that is told once", () => {
     const { disk, told, opened } = world();
     const log = opened();
