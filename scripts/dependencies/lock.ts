@@ -1,4 +1,5 @@
 // What can be seen of dependencies without asking anybody.
+import { isLike, isLikeOne } from "../../src/access/core/scope.ts";
 
 /** What is read of an entry of package-lock.json; the root has the name "". */
 type Entry = {
@@ -48,7 +49,7 @@ export function scriptProblems({ packages }: Lock, explained: readonly string[])
   const having = entriesOf(packages).flatMap(([place, { hasInstallScript }]) => (hasInstallScript ? [nameAt(place)] : []));
   return [
     ...having
-      .filter((name) => !explained.some((pattern) => isLike(name, pattern)))
+      .filter((name) => !isLikeOne(name, explained))
       .map((name) => `${name} runs a script when it is installed, and nothing says why that may be`),
     ...explained
       .filter((pattern) => !having.some((name) => isLike(name, pattern)))
@@ -95,6 +96,3 @@ const entriesOf = (packages: Lock["packages"]) => Object.entries(packages).filte
 const nameAt = (place: string): string => place.slice(place.lastIndexOf("node_modules/") + "node_modules/".length);
 
 const isExact = (version: string | undefined): boolean => /^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version ?? "");
-
-const isLike = (name: string, pattern: string): boolean =>
-  pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;

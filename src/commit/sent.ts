@@ -16,8 +16,10 @@ export function createSent(countMax: number): Sent {
   const transactions = new Map<number, TransactionId>();
 
   function forget(transactionId: TransactionId): void {
-    transactions.delete(sequences.get(transactionId) ?? Number.NaN);
+    const sequence = sequences.get(transactionId);
+    if (sequence === undefined) return;
     sequences.delete(transactionId);
+    transactions.delete(sequence);
   }
 
   return {
@@ -28,7 +30,8 @@ export function createSent(countMax: number): Sent {
       forget(transactionId);
       sequences.set(transactionId, sequence);
       transactions.set(sequence, transactionId);
-      for (const oldest of sequences.keys().take(Math.max(0, sequences.size - countMax))) forget(oldest);
+      const [oldest] = sequences.size > countMax ? sequences.keys() : [];
+      if (oldest !== undefined) forget(oldest);
     },
     delete: forget,
     take(sequence) {

@@ -20,6 +20,7 @@ import { systemPrefix } from "../kernel/system-actor.ts";
 import { socketPeer } from "../rpc/address.ts";
 import type { ClientSecurity } from "../rpc/clients/security.ts";
 import { createGate, type Gate, openGate, openGateWithOwn } from "../rpc/gate.ts";
+import { hasTwoProofs } from "../rpc/headers.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { fetchText } from "../runtime/fetch-text.ts";
 import type { Logger } from "../runtime/logger.ts";
@@ -131,7 +132,7 @@ function metricsRefusalOf(refusal: HttpRefusal, authentication: Authentication):
   return async (request) => {
     if (authentication.isOpen("metrics")) return undefined;
     // Of two, another one may have been looked at on the way.
-    if ((request.headersDistinct["authorization"]?.length ?? 0) > 1) return 400;
+    if (hasTwoProofs(request.headers, request.rawHeaders)) return 400;
     const answer = await refusal(statusPath, request);
     return answer && (httpStatusOf[Number(answer["grpc-status"])] ?? 503);
   };

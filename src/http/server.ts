@@ -13,6 +13,7 @@ import { socketPeer } from "../rpc/address.ts";
 import type { PeerState } from "../rpc/clients/peer-watch.ts";
 import type { CarriedSocket } from "../rpc/connections.ts";
 import { internalError, overloaded, twoProofs } from "../rpc/errors.ts";
+import { hasTwoProofs } from "../rpc/headers.ts";
 import { handshakeMs, headerBytesMax, requestMs } from "../rpc/limits.ts";
 import { requestIdKey } from "../rpc/origin-headers.ts";
 import type { Refused } from "../rpc/refusals.ts";
@@ -167,8 +168,7 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
       const detail = `Host ${JSON.stringify(request.headers.host)} is none of this machine; see --http-allow-host`;
       return { problem: plainProblem(421, detail) };
     }
-    const { authorization } = request.headers;
-    if (authorization !== undefined && (request.headersDistinct["authorization"]?.length ?? 0) > 1)
+    if (hasTwoProofs(request.headers, request.rawHeaders))
       return { problem: invalidProblem([{ field: "", description: twoProofs }]) };
     // A proxy may ask for the whole URL.
     const [path = "", query = ""] = splitOnce((request.url ?? "").replace(/^https?:\/\/[^/?]*/i, ""), "?");

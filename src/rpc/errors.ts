@@ -1,6 +1,7 @@
 import { type ClientError, ServerError, Status } from "nice-grpc-common";
 import { BadRequest, ErrorInfo, PreconditionFailure, RetryInfo, RichClientError, RichServerError } from "nice-grpc-error-details";
 import type { ErrorReason } from "../gen/concord/error/v1/error.ts";
+import { thereAre } from "../kernel/text.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 
@@ -106,6 +107,22 @@ export const restoredAnew = (kept: number, what: string) =>
 
 export function invalidField(field: string, description: string): RichServerError {
   return invalidRequest([{ field, description }]);
+}
+
+/** A principal has created as many as its quota of them allows. `more`: how many it wants; `room`: what makes some. */
+export function quotaReached(
+  kind: "rule" | "workflow",
+  { principal, limit, count }: { readonly principal: string; readonly limit: number; readonly count: number },
+  { more, room }: { readonly more: string; readonly room: string },
+): RichServerError {
+  return rpcError({
+    code: Status.RESOURCE_EXHAUSTED,
+    reason: `${kind === "rule" ? "RULE" : "WORKFLOW"}_LIMIT_REACHED`,
+    message:
+      `${thereAre(count, kind)} that "${principal}" has created, and ${more} more would be more than ${limit}, ` +
+      `which is what there is for this principal; ${room}, or have its quota in the access file raised`,
+    metadata: { what: `${kind}s of the principal`, limit: String(limit), count: String(count) },
+  });
 }
 
 /** Of a call, and of a request over HTTP. */

@@ -21,7 +21,7 @@ import type { CarriedSocket, Connection, Connections } from "./connections.ts";
 import type { Entrants } from "./entrants.ts";
 import { invalidField, twoProofs } from "./errors.ts";
 import type { Entrance, Gate } from "./gate.ts";
-import { type HeaderSize, hasTwo, sizeOfHeaders } from "./headers.ts";
+import { type HeaderSize, hasTwoProofs, sizeOfHeaders } from "./headers.ts";
 import {
   headerBytesMax,
   resetBurstMax,
@@ -185,7 +185,7 @@ function standBefore(
       const timeoutMs = takeTimeout(headers);
       const incoming = { stream, headers, flags, path: String(headers[":path"]), size, timeoutMs, connection, line };
       const { certificate, isOwn, peer } = connection;
-      const entrance = hasTwo(rawHeaders, "authorization")
+      const entrance = hasTwoProofs(headers, rawHeaders)
         ? ambiguous
         : gate.enter({ path: incoming.path, peer, authorization: headers.authorization, certificate, isOwn });
       if (!(entrance instanceof Promise)) enter(incoming, entrance);

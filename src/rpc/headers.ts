@@ -19,10 +19,14 @@ const binaryValueKeptBytes = 224;
 
 const comma = ",".charCodeAt(0);
 
-/** Node shows only the first of those that may come once. `rawHeaders`: names and values in turn, each as often as it came. */
-export function hasTwo(rawHeaders: readonly string[], wanted: string): boolean {
+/** Whether a request shows two proofs of who asks: Node shows only the first. `rawHeaders`: names and values in turn, each as often as it came. */
+export function hasTwoProofs(
+  { authorization }: { readonly authorization?: string | undefined },
+  rawHeaders: readonly string[],
+): boolean {
+  if (authorization === undefined) return false;
   let count = 0;
-  for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index] === wanted) count += 1;
+  for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index]?.toLowerCase() === "authorization") count += 1;
   return count > 1;
 }
 

@@ -1,12 +1,11 @@
 import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import { assert, unreachable } from "../kernel/assert.ts";
-import { thereAre } from "../kernel/text.ts";
 import { explainCompileError } from "../predicate/core/compile.ts";
 import { unknownMoveWords } from "../predicate/core/rule-set/rule-changes.ts";
 import type { RuleSetProblem } from "../predicate/core/rule-set.ts";
 import type { ChangeFailure, JudgeFailure } from "../predicate/errors.ts";
-import { invalidField, known, overloaded, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
+import { invalidField, known, overloaded, quotaReached, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
 
 /** The one table from the engine's failures to what proto/concord/error/v1 promises. */
 export function changeError(error: ChangeFailure, requestId = ""): RichServerError {
@@ -32,14 +31,7 @@ export function changeError(error: ChangeFailure, requestId = ""): RichServerErr
         metadata: { what: error.what, limit: String(error.limit) },
       });
     case "rule-quota":
-      return rpcError({
-        code: Status.RESOURCE_EXHAUSTED,
-        reason: "RULE_LIMIT_REACHED",
-        message:
-          `${thereAre(error.count, "rule")} that "${error.principal}" has created, and ${error.wanted} more would be more than ` +
-          `${error.limit}, which is what there is for this principal; delete drafts, or have its quota in the access file raised`,
-        metadata: { what: "rules of the principal", limit: String(error.limit), count: String(error.count) },
-      });
+      return quotaReached("rule", error, { more: String(error.wanted), room: "delete drafts" });
     case "rule-not-found":
       return ruleNotFound(error.ruleId, error.version);
     case "rule-state":

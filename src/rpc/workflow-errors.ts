@@ -1,9 +1,18 @@
 import { Status } from "nice-grpc-common";
 import { unreachable } from "../kernel/assert.ts";
-import { counted, thereAre } from "../kernel/text.ts";
+import { counted } from "../kernel/text.ts";
 import type { Refusal } from "../workflow/core/errors.ts";
 import type { ManagerError } from "../workflow/errors.ts";
-import { invalidField, known, permissionDenied, requestIdReused, rpcError, storageUnavailable, violationText } from "./errors.ts";
+import {
+  invalidField,
+  known,
+  permissionDenied,
+  quotaReached,
+  requestIdReused,
+  rpcError,
+  storageUnavailable,
+  violationText,
+} from "./errors.ts";
 
 /** A hold usually ends within a round trip or two to its participants. */
 const inTransitionRetryMs = 200;
@@ -58,17 +67,8 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
         message: `the store holds ${error.limit} workflows, as many as --max-workflows allows`,
         metadata: { limit: String(error.limit) },
       });
-    case "workflow-quota": {
-      const { principal, limit, count } = error;
-      return rpcError({
-        code: Status.RESOURCE_EXHAUSTED,
-        reason: "WORKFLOW_LIMIT_REACHED",
-        message:
-          `${thereAre(count, "workflow")} that "${principal}" has created, and one more would be more than ${limit}, ` +
-          "which is what there is for this principal; purge what has ended, or have its quota in the access file raised",
-        metadata: { what: "workflows of the principal", limit: String(limit), count: String(count) },
-      });
-    }
+    case "workflow-quota":
+      return quotaReached("workflow", error, { more: "one", room: "purge what has ended" });
     case "terminal-state":
       return rpcError({
         code: Status.FAILED_PRECONDITION,

@@ -36,7 +36,8 @@ class ValueMap extends LibraryMap {
     const number = integerOf(key);
     if (number === undefined) return undefined;
     if (this.#entries.has(number)) return super.get(number as never);
-    return this.#entries.get(this.#unsigned?.get(number) as Key) as CelValue | undefined;
+    const unsigned = this.#unsigned?.get(number);
+    return unsigned === undefined ? undefined : (this.#entries.get(unsigned) as CelValue);
   }
 
   override has(key: unknown): boolean {

@@ -25,6 +25,17 @@ public final class TestServer implements AutoCloseable {
         start();
     }
 
+    /** Over TLS, with certificates of {@code concord dev-certs} in the folder {@code certs}. */
+    public static TestServer overTls(Path folder, Path certs, String... flags) throws IOException {
+        var words = new ArrayList<>(List.of(
+                "--tls-cert",
+                certs.resolve("server.pem").toString(),
+                "--tls-key",
+                certs.resolve("server-key.pem").toString()));
+        words.addAll(List.of(flags));
+        return new TestServer(folder, words.toArray(String[]::new));
+    }
+
     public String address() {
         return address;
     }

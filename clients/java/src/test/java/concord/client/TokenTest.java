@@ -56,14 +56,7 @@ class TokenTest {
         tls = TlsChannelCredentials.newBuilder()
                 .trustManager(folder.resolve("ca.pem").toFile())
                 .build();
-        return new TestServer(
-                folder,
-                "--tls-cert",
-                folder.resolve("server.pem").toString(),
-                "--tls-key",
-                folder.resolve("server-key.pem").toString(),
-                "--access",
-                access.toString());
+        return TestServer.overTls(folder, folder, "--access", access.toString());
     }
 
     private Client connect(Supplier<String> token) {

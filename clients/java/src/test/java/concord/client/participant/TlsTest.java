@@ -45,14 +45,7 @@ class TlsTest {
         var certs = folder.resolve("certs");
         new ProcessBuilder(TestServer.CONCORD, "dev-certs", certs.toString(), "--client", "ada").start().waitFor();
         var ca = certs.resolve("ca.pem");
-        try (var server = new TestServer(
-                folder,
-                "--tls-cert",
-                certs.resolve("server.pem").toString(),
-                "--tls-key",
-                certs.resolve("server-key.pem").toString(),
-                "--tls-client-ca",
-                ca.toString())) {
+        try (var server = TestServer.overTls(folder, certs, "--tls-client-ca", ca.toString())) {
             var tls = TlsChannelCredentials.newBuilder()
                     .trustManager(ca.toFile())
                     .keyManager(
@@ -78,14 +71,7 @@ class TlsTest {
                   - { principals: [ada], roles: [participant], participants: [java] }
                 """);
         var ca = folder.resolve("ca.pem").toFile();
-        try (var server = new TestServer(
-                folder,
-                "--tls-cert",
-                folder.resolve("server.pem").toString(),
-                "--tls-key",
-                folder.resolve("server-key.pem").toString(),
-                "--access",
-                access.toString())) {
+        try (var server = TestServer.overTls(folder, folder, "--access", access.toString())) {
             var tls = TlsChannelCredentials.newBuilder().trustManager(ca).build();
             commits(server, folder, CompositeChannelCredentials.create(tls, new Token(() -> {
                 try {
