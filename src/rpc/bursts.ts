@@ -2,8 +2,7 @@ import type { ServerInterceptingCall, ServerInterceptor } from "@grpc/grpc-js";
 import { burstBytesMax } from "./limits.ts";
 
 // A message that goes by itself costs a write, a frame of HTTP/2, a turn of the event loop at each end, and a step through each layer of two
-// libraries: ten times what it costs to make and to read it. On a stream that goes both ways, what is said in one turn of the loop goes, and is
-// handed on, together. Nobody sees it on the wire, where gRPC has one message behind the other either way.
+// libraries: ten times what it costs to make and to read it. On a stream, what is said in one turn of the loop goes, and is handed on, together. Nobody sees it on the wire, where gRPC has one message behind the other either way.
 
 /** What is said in one turn of the loop, in order. What is more than `burstBytesMax` waits until somebody has come for that. */
 export async function* inBursts<Item>(
@@ -71,25 +70,33 @@ type Inside = {
   }[];
   readonly listener: { readonly onReceiveMessage: (burst: unknown) => void } | null;
   isReadPending: boolean;
-  serializeMessage: (burst: unknown) => Buffer;
+  serializeMessage: (message: unknown) => Buffer;
   maybePushNextMessage: () => void;
 };
 
 /**
- * Lets the handlers of Concord's streams that go both ways yield arrays of messages, and gives them arrays. An array must be encoded as the frames of
- * its messages (`withValidation`). Must be given the call itself: before other interceptors.
+ * Lets the handlers of Concord's streams yield arrays of messages, and gives arrays to those of streams that go both ways. An array must be encoded
+ * as the frames of its messages (`withValidation`). Must be given the call itself: before other interceptors.
  */
 export const bursts: ServerInterceptor = ({ path, requestStream, responseStream }, call) => {
-  if (requestStream && responseStream && path.startsWith("/concord.")) handOnTogether(call as unknown as Inside);
+  if (responseStream && path.startsWith("/concord.")) {
+    sendTogether(call as unknown as Inside);
+    if (requestStream) handOnTogether(call as unknown as Inside);
+  }
   return call as ServerInterceptingCall;
 };
+
+function sendTogether(call: Inside): void {
+  const serializeOne = call.serializeMessage;
+  call.serializeMessage = (message) =>
+    Array.isArray(message) ? call.handler.serialize(message) : serializeOne.call(call, message);
+}
 
 /** In the prefix of a message. */
 const notCompressed = 0;
 
 function handOnTogether(call: Inside): void {
   const pushNext = call.maybePushNextMessage;
-  call.serializeMessage = (burst) => call.handler.serialize(burst);
   call.maybePushNextMessage = () => {
     const { listener, readQueue } = call;
     const unread = readQueue.findIndex(({ type }) => type !== "READABLE");

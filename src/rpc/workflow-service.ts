@@ -28,6 +28,7 @@ import type { WorkflowStore } from "../workflow/ports.ts";
 import type { Purges } from "../workflow/purge.ts";
 import { reasonOf } from "../workflow/refusal-text.ts";
 import type { Watch } from "../workflow/watch.ts";
+import { together } from "./bursts.ts";
 import type { RpcContext } from "./context.ts";
 import { outcomeFromWire } from "./convert-transaction.ts";
 import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire } from "./convert-workflow.ts";
@@ -52,7 +53,7 @@ import { createSinkHandlers } from "./workflow/sinks.ts";
 import { runTogether } from "./workflow/together.ts";
 import { createUpdateHandlers } from "./workflow/update.ts";
 import { createWaitHandlers } from "./workflow/wait.ts";
-import { watchMessageToWire } from "./workflow/watch-message.ts";
+import { toldTogether, watchMessageToWire } from "./workflow/watch-message.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
 
 export function createWorkflowService(dependencies: {
@@ -218,9 +219,10 @@ export function createWorkflowService(dependencies: {
         workflowId: workflowIdOf(request),
         filter: filter && { text: `${scopeKey(scope)}${request.filter}`, ...filter },
         progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalMs,
+        together: toldTogether,
         signal: context.signal,
       });
-      for await (const message of messages) yield watchMessageToWire(message);
+      for await (const message of messages) yield together(watchMessageToWire(message));
     },
   };
 }

@@ -49,12 +49,13 @@ export async function waitForWorkflow(
   // No progress is told in so short a time.
   const options = { afterSequence: newest, workflowId, filter: undefined, progressIntervalMs: 2 * waitMsMax, signal };
   for await (const message of watch(options)) {
-    if (message.type !== "event" || message.event.version <= workflow.version) continue;
-    const { event } = message;
-    const isSo = isAsWanted(wanted, event.toState, event.version);
-    if (!isSo && !isTerminal(event.toState)) continue;
-    const now = await store.get(workflowId);
-    return now === undefined ? err(await missing(store, workflowId, wanted)) : ok({ workflow: now, isReached: isSo, event });
+    for (const event of message.type === "events" ? message.events : []) {
+      if (event.version <= workflow.version) continue;
+      const isSo = isAsWanted(wanted, event.toState, event.version);
+      if (!isSo && !isTerminal(event.toState)) continue;
+      const now = await store.get(workflowId);
+      return now === undefined ? err(await missing(store, workflowId, wanted)) : ok({ workflow: now, isReached: isSo, event });
+    }
   }
   // What follows was purged before it was read: it is looked at anew.
   return waitForWorkflow(dependencies, wanted, signal);

@@ -12,7 +12,8 @@ import type { EventRanges, WorkflowStore } from "./ports.ts";
 import type { RecentBounds } from "./recent-events.ts";
 
 export type WatchMessage =
-  | { readonly type: "event"; readonly event: WorkflowEvent }
+  /** One at least, in order. */
+  | { readonly type: "events"; readonly events: readonly WorkflowEvent[] }
   /** Every matching event up to here has been sent. */
   | { readonly type: "progress"; readonly sequence: number }
   /** The last message: the next event may be one that is not kept any more. */
@@ -24,9 +25,14 @@ export type WatchOptions = Wanted & {
   readonly passesPurgedUpTo?: number | undefined;
   /** How often progress is told while nothing else is. */
   readonly progressIntervalMs: DurationMs;
+  /** Which of the events that there are now are told together. Unless it is there: each by itself. */
+  readonly together?: Together | undefined;
   /** Ends the watch, which throws its reason. */
   readonly signal: AbortSignal;
 };
+
+/** Events are told together until they are so large. */
+export type Together = { readonly bytesMax: number; readonly bytesOf: (event: WorkflowEvent) => number };
 
 /**
  * Tells of events in the order of their sequence, at the pace of its consumer: from the store until it has caught up, then from what the
@@ -79,6 +85,7 @@ type Watching = {
 async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerator<WatchMessage, Place | undefined> {
   const { store, fanOut, breathe, pace, options } = watching;
   const { workflowId, filter, passesPurgedUpTo = 0 } = options;
+  const gathered = createGathered(options.together);
   const ranges = rangesOf(workflowId, filter?.known);
   let cursor = afterSequence;
   for (;;) {
@@ -101,13 +108,14 @@ async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerat
       cursor = event.sequence;
       const wanted = filter?.matches(event) ?? true;
       if (typeof wanted === "boolean" ? wanted : await wanted) {
-        yield { type: "event", event };
-        pace.sent();
+        if (gathered.add(event)) yield* tell(gathered, pace);
       } else if (pace.isDue()) {
+        yield* tell(gathered, pace);
         yield { type: "progress", sequence: cursor };
         pace.sent();
       }
     }
+    yield* tell(gathered, pace);
     if (!stretch.isHeld) continue;
     stretch.letGo();
     // What is passed over counts as read.
@@ -129,21 +137,50 @@ async function readStretch({ store, hold }: Watching, afterSequence: number, ran
 }
 
 /** Tells what comes, until it has fallen behind; then says how far it has come. */
-async function* keepUp({ breathe, pace }: Watching, place: Place): AsyncGenerator<WatchMessage, number> {
+async function* keepUp({ breathe, pace, options }: Watching, place: Place): AsyncGenerator<WatchMessage, number> {
+  const gathered = createGathered(options.together);
   for (;;) {
     // Many may have been woken by the same event.
     const pause = breathe();
     if (pause !== undefined) await pause;
-    const next = place.next();
-    if (next === "behind") return place.cursor;
-    if (next !== undefined) {
-      yield { type: "event", event: next };
-      pace.sent();
-    } else if (pace.isDue()) {
+    let next = place.next();
+    while (next !== undefined && next !== "behind" && !gathered.add(next)) next = place.next();
+    if (!gathered.isEmpty()) yield* tell(gathered, pace);
+    else if (next === "behind") return place.cursor;
+    else if (pace.isDue()) {
       yield { type: "progress", sequence: place.cursor };
       pace.sent();
     } else await pace.sleep();
   }
+}
+
+type Gathered = ReturnType<typeof createGathered>;
+
+/** What is to be told together. */
+function createGathered({ bytesMax, bytesOf }: Together = { bytesMax: 0, bytesOf: () => 1 }) {
+  let events: WorkflowEvent[] = [];
+  let bytes = 0;
+  return {
+    isEmpty: () => events.length === 0,
+    /** True if it is to be told before another one is added. */
+    add: (event: WorkflowEvent): boolean => {
+      events.push(event);
+      bytes += bytesOf(event);
+      return bytes > bytesMax;
+    },
+    take: (): readonly WorkflowEvent[] => {
+      const taken = events;
+      events = [];
+      bytes = 0;
+      return taken;
+    },
+  };
+}
+
+function* tell(gathered: Gathered, pace: Pace): Generator<WatchMessage, void> {
+  if (gathered.isEmpty()) return;
+  yield { type: "events", events: gathered.take() };
+  pace.sent();
 }
 
 type Pace = ReturnType<typeof createPace>;

@@ -15,10 +15,13 @@ import { creation, event, put, workflowId } from "../support/storage-values.ts";
 
 const ids = ["a", "b", "c"];
 const wanted: readonly { readonly options: Partial<WatchOptions>; readonly wants: (event: WorkflowEvent) => boolean }[] = [
-  { options: {}, wants: () => true },
+  { options: { together: { bytesMax: 3, bytesOf: () => 1 } }, wants: () => true },
   { options: { workflowId: "a" as WorkflowId }, wants: ({ workflowId }) => workflowId === "a" },
   {
-    options: { filter: { text: "odd", matches: ({ sequence }) => sequence % 2 === 1, known: {} } },
+    options: {
+      together: { bytesMax: 2, bytesOf: () => 1 },
+      filter: { text: "odd", matches: ({ sequence }) => sequence % 2 === 1, known: {} },
+    },
     wants: ({ sequence }) => sequence % 2 === 1,
   },
 ];
@@ -80,12 +83,15 @@ function createWatcher(
   async function readOne(): Promise<void> {
     const { oldest: oldestBefore } = await store.sequences();
     const { value } = await messages.next();
-    if (value?.type === "event") {
-      const skipped = ever.filter((each) => each.sequence > cursor && each.sequence < value.event.sequence && wants(each));
-      expect(skipped).toEqual([]);
-      expect(value.event.sequence).toBeGreaterThan(cursor);
-      expect(value.event).toStrictEqual(ever[value.event.sequence - 1]);
-      cursor = value.event.sequence;
+    if (value?.type === "events") {
+      expect(value.events).not.toEqual([]);
+      for (const event of value.events) {
+        const skipped = ever.filter((each) => each.sequence > cursor && each.sequence < event.sequence && wants(each));
+        expect(skipped).toEqual([]);
+        expect(event.sequence).toBeGreaterThan(cursor);
+        expect(event).toStrictEqual(ever[event.sequence - 1]);
+        cursor = event.sequence;
+      }
     } else if (value?.type === "progress") {
       expect(ever.filter((each) => each.sequence > cursor && each.sequence <= value.sequence && wants(each))).toEqual([]);
       expect(value.sequence).toBeGreaterThanOrEqual(cursor);

@@ -79,7 +79,7 @@ async function watchOn(path: string, cursor: number): Promise<{ readonly told: r
   for (let isThere = false; !isThere; ) {
     const stop = new AbortController();
     for await (const message of watch({ ...wanted, afterSequence: from + told.length, signal: stop.signal })) {
-      if (message.type === "event") told.push(message.event.sequence);
+      if (message.type === "events") told.push(...message.events.map(({ sequence }) => sequence));
       else if (message.type === "purged") {
         expect(told).toStrictEqual([]);
         expect(message.oldest).toBe(oldest);

@@ -26,8 +26,10 @@ export function createEventSource({ store, watch }: { readonly store: WorkflowSt
         progressIntervalMs: sinkProgressMs,
         signal,
       });
-      for await (const message of messages)
-        yield message.type === "event" ? { type: "event", event: toSource(message.event) } : message;
+      for await (const message of messages) {
+        if (message.type !== "events") yield message;
+        else for (const event of message.events) yield { type: "event", event: toSource(event) };
+      }
     },
     sequences: () => store.sequences(),
     keptBeforeLoss: (sequence) => store.keptBeforeLoss(sequence),

@@ -2,22 +2,24 @@ import { type DeepPartial, WorkflowEvent as WireWorkflowEvent } from "../../gen/
 import { WatchWorkflowEventsResponse } from "../../gen/concord/workflow/v1/workflow_service.ts";
 import { unreachable } from "../../kernel/assert.ts";
 import type { WorkflowEvent } from "../../workflow/core/types.ts";
-import type { WatchMessage } from "../../workflow/watch.ts";
+import type { Together, WatchMessage } from "../../workflow/watch.ts";
 import { eventToWire } from "../convert-workflow.ts";
-import { encoded, listAnswer } from "../encoded-answer.ts";
+import { type EncodedAnswer, encoded, listAnswer } from "../encoded-answer.ts";
+import { burstBytesMax } from "../limits.ts";
 import { eventsPurged } from "../workflow-errors.ts";
 
 type Told = DeepPartial<WatchWorkflowEventsResponse>;
 
 /** As long as the event is in memory: all who watch are told the same, and it is encoded once. */
-const toldEvents = new WeakMap<WorkflowEvent, Told>();
+const toldEvents = new WeakMap<WorkflowEvent, EncodedAnswer>();
 
-export function watchMessageToWire(message: WatchMessage): Told {
+/** What goes out together. */
+export function watchMessageToWire(message: WatchMessage): readonly Told[] {
   switch (message.type) {
-    case "event":
-      return toldEvent(message.event);
+    case "events":
+      return message.events.map(toldEvent) as readonly Told[];
     case "progress":
-      return { body: { $case: "progress", value: { sequence: BigInt(message.sequence) } } };
+      return [{ body: { $case: "progress", value: { sequence: BigInt(message.sequence) } } }];
     case "purged":
       throw eventsPurged(message.oldest);
     default:
@@ -25,11 +27,18 @@ export function watchMessageToWire(message: WatchMessage): Told {
   }
 }
 
-function toldEvent(event: WorkflowEvent): Told {
+/** Events that are there at the same time share what a message costs by itself. */
+export const toldTogether: Together = { bytesMax: burstBytesMax, bytesOf: (event) => toldEvent(event).finish().length };
+
+function toldEvent(event: WorkflowEvent): EncodedAnswer {
   const known = toldEvents.get(event);
   if (known !== undefined) return known;
   // `event` has the tag of a list's items.
-  const told = listAnswer(WatchWorkflowEventsResponse, [encoded(WireWorkflowEvent, eventToWire(event))], {});
+  const told = listAnswer(
+    WatchWorkflowEventsResponse,
+    [encoded(WireWorkflowEvent, eventToWire(event))],
+    {},
+  ) as unknown as EncodedAnswer;
   toldEvents.set(event, told);
   return told;
 }

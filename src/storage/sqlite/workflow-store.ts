@@ -68,6 +68,7 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
   let told = newestSequence(engine);
   const keptBeforeLoss = keptBeforeLossIn(engine);
   const tellAppended = (): void => {
+    if (appendListeners.size === 0) return;
     const newest = readable(() => newestSequence(engine));
     if (newest === told) return;
     // If nobody can read it now, there may be more: those who wait look for themselves.

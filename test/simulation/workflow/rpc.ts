@@ -253,9 +253,11 @@ export function createRpc(stage: Stage): Rpc {
       if (decoded instanceof InvalidMessage) throw decoded.failure;
       serverLeft.throwIfAborted();
       if (!method.responseStream) return void tell(await served.handle(decoded, context));
-      for await (const answer of served.handle(decoded, context)) {
-        await tell(answer);
-        serverLeft.throwIfAborted();
+      for await (const together of served.handle(decoded, context)) {
+        for (const answer of [together].flat()) {
+          await tell(answer);
+          serverLeft.throwIfAborted();
+        }
       }
       back(() => heard.end());
     } catch (error) {

@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
 import { createQueue } from "../../../src/commit/queue.ts";
 import { ParticipateRequest, TwoPhaseCommitDefinition } from "../../../src/gen/concord/commit/v1/two_phase_commit.ts";
+import {
+  WatchWorkflowEventsRequest,
+  WatchWorkflowEventsResponse,
+  WorkflowServiceDefinition,
+} from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
 import { burstsOf, inBursts, together } from "../../../src/rpc/bursts.ts";
 import { duplexCall } from "../../../src/rpc/clients/duplex-call.ts";
 import { burstBytesMax } from "../../../src/rpc/limits.ts";
@@ -83,5 +88,38 @@ test("what comes to a server in one write is handed on together, and so is what 
   for await (const burst of duplexCall({ address, path }, said(), new AbortController().signal)) answered.push(burst.length);
   expect(answered.reduce((sum, count) => sum + count)).toBe(5);
   expect(answered[0]).toBe(3);
+  await server.shutdown(1_000);
+});
+
+test("a handler that is only asked once may answer with one message at a time, or with several", async () => {
+  const { watchWorkflowEvents } = WorkflowServiceDefinition.methods;
+  const definition = { ...WorkflowServiceDefinition, methods: { watchWorkflowEvents } } as const;
+  const progress = (sequence: bigint) => ({ body: { $case: "progress", value: { sequence } } }) as const;
+  const server = createRpcServer({
+    services: [
+      {
+        name: definition.fullName,
+        addTo: (builder) =>
+          builder.add(withValidation(definition), {
+            async *watchWorkflowEvents() {
+              yield progress(1n);
+              await nextTurn();
+              yield together([2n, 3n, 4n].map(progress));
+            },
+          }),
+      },
+    ],
+    logger: createLogger({ level: "silent", format: "json" }),
+  });
+  const address = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
+  async function* asked() {
+    yield [WatchWorkflowEventsRequest.encode(WatchWorkflowEventsRequest.fromPartial({})).finish()];
+  }
+  const path = `/${definition.fullName}/WatchWorkflowEvents`;
+  const told: bigint[][] = [];
+  for await (const burst of duplexCall({ address, path }, asked(), new AbortController().signal))
+    told.push(burst.map((bytes) => WatchWorkflowEventsResponse.decode(bytes).body?.value.sequence as bigint));
+  expect(told.flat()).toEqual([1n, 2n, 3n, 4n]);
+  expect(told.at(-1)?.slice(-3)).toEqual([2n, 3n, 4n]);
   await server.shutdown(1_000);
 });

@@ -54,7 +54,7 @@ test("a watch whose next event is purged while it waits ends with REVISION_COMPA
     Service["watchWorkflowEvents"]
   >[1];
   const messages = watchWorkflowEvents(request, context)[Symbol.asyncIterator]();
-  expect((await messages.next()).value).toMatchObject({ body: { $case: "progress", value: { sequence: 0n } } });
+  expect((await messages.next()).value).toMatchObject([{ body: { $case: "progress", value: { sequence: 0n } } }]);
   const next = messages.next();
   await turn();
   oldest = 3;

@@ -116,7 +116,7 @@ test("no more is in memory for them than the newest, and what each was just told
   const rest: number[] = [];
   while (rest.at(-1) !== moves + 1) {
     const message = (await first?.next())?.value;
-    if (message?.type === "event") rest.push(message.event.sequence);
+    if (message?.type === "events") rest.push(...message.events.map(({ sequence }) => sequence));
   }
   expect(rest).toEqual(rest.map((_, index) => (rest[0] ?? 0) + index));
   expect(rest.length).toBeGreaterThan(moves - 20);

@@ -37,7 +37,7 @@ async function sequences(messages: Messages, count: number): Promise<readonly nu
   let progress = 0;
   while (told.length < count) {
     const { value } = await messages.next();
-    if (value?.type === "event") told.push(value.event.sequence);
+    if (value?.type === "events") told.push(...value.events.map(({ sequence }) => sequence));
     if (value?.type !== "progress") continue;
     expect(value.sequence).toBeGreaterThanOrEqual(Math.max(progress, told.at(-1) ?? 0));
     progress = value.sequence;
@@ -102,63 +102,75 @@ describe("NoEventSkipped", () => {
 
   test("each watch is told what it wants once and in order, at any pace and any bound, across restarts", async () => {
     const bounds = fc.record({ countMax: fc.integer({ min: 1, max: 40 }), bytesMax: fc.integer({ min: 1, max: 20_000 }) });
+    const togethers = fc.option(fc.record({ bytesMax: fc.nat({ max: 20 }), bytesOf: fc.constant(() => 1) }), { nil: undefined });
     const watchers = fc.array(names, { minLength: 4, maxLength: 4 });
     /** How many turns of the loop each read of the store takes. */
     const latencies = fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 5 });
     await fc.assert(
-      fc.asyncProperty(bounds, watchers, latencies, fc.array(step, { maxLength: 40 }), async (bound, names, turns, steps) => {
-        const memory = createMemoryWorkflowStore();
-        let reads = 0;
-        const store: WorkflowStore = {
-          ...memory,
-          listEvents: async (page) => {
-            reads += 1;
-            const before = (turns[reads % turns.length] ?? 0) % 2;
-            for (let count = 0; count < before; count += 1) await turn();
-            const found = await memory.listEvents(page);
-            for (let count = before; count < (turns[reads % turns.length] ?? 0); count += 1) await turn();
-            return found;
-          },
-        };
-        const appended: WorkflowEvent[] = [];
-        const appendMany = async (count: number): Promise<void> => {
-          const events = Array.from({ length: count }, (_, index) => event(workflow(`wf-${(appended.length + index) % 3}`)));
-          appended.push(...(await append(memory, events)));
-        };
-        let watch = watchOf(store, bound);
-        const watching = names.map((name) => ({ name, told: [] as number[], ...start(watch, optionsOf[name]) }));
-        const begin = (each: (typeof watching)[number]): void => {
-          each.stop.abort();
-          Object.assign(each, start(watch, { ...optionsOf[each.name], afterSequence: each.told.at(-1) ?? 0 }));
-        };
-        const read = async (each: (typeof watching)[number], count: number): Promise<void> => {
-          const open = appended.filter(wanted[each.name]).length - each.told.length;
-          each.told.push(...(await sequences(each.messages, Math.min(count, open))));
-        };
-        for (const each of steps) {
-          if (each.type === "append") await appendMany(each.count);
-          else if (each.type === "wait") for (let count = 0; count < each.turns; count += 1) await turn();
-          else if (each.type === "restart") {
-            watch = watchOf(store, bound);
-            for (const every of watching) begin(every);
-          } else {
-            const one = watching[each.watcher];
-            if (one && each.type === "read") await read(one, each.count);
-            else if (one) begin(one);
+      fc.asyncProperty(
+        bounds,
+        togethers,
+        watchers,
+        latencies,
+        fc.array(step, { maxLength: 40 }),
+        async (bound, together, names, turns, steps) => {
+          const memory = createMemoryWorkflowStore();
+          let reads = 0;
+          const store: WorkflowStore = {
+            ...memory,
+            listEvents: async (page) => {
+              reads += 1;
+              const before = (turns[reads % turns.length] ?? 0) % 2;
+              for (let count = 0; count < before; count += 1) await turn();
+              const found = await memory.listEvents(page);
+              for (let count = before; count < (turns[reads % turns.length] ?? 0); count += 1) await turn();
+              return found;
+            },
+          };
+          const appended: WorkflowEvent[] = [];
+          const appendMany = async (count: number): Promise<void> => {
+            const events = Array.from({ length: count }, (_, index) => event(workflow(`wf-${(appended.length + index) % 3}`)));
+            appended.push(...(await append(memory, events)));
+          };
+          let watch = watchOf(store, bound);
+          const watching = names.map((name) => ({
+            name,
+            told: [] as number[],
+            ...start(watch, { ...optionsOf[name], together }),
+          }));
+          const begin = (each: (typeof watching)[number]): void => {
+            each.stop.abort();
+            Object.assign(each, start(watch, { ...optionsOf[each.name], together, afterSequence: each.told.at(-1) ?? 0 }));
+          };
+          const read = async (each: (typeof watching)[number], count: number): Promise<void> => {
+            const open = appended.filter(wanted[each.name]).length - each.told.length;
+            each.told.push(...(await sequences(each.messages, Math.min(count, open))));
+          };
+          for (const each of steps) {
+            if (each.type === "append") await appendMany(each.count);
+            else if (each.type === "wait") for (let count = 0; count < each.turns; count += 1) await turn();
+            else if (each.type === "restart") {
+              watch = watchOf(store, bound);
+              for (const every of watching) begin(every);
+            } else {
+              const one = watching[each.watcher];
+              if (one && each.type === "read") await read(one, each.count);
+              else if (one) begin(one);
+            }
           }
-        }
-        for (const each of watching) {
-          await read(each, Infinity);
-          expect(each.told).toEqual(appended.filter(wanted[each.name]).map(({ sequence }) => sequence));
-        }
-        // Nor is anything told twice.
-        await appendMany(3);
-        for (const each of watching) {
-          await read(each, Infinity);
-          expect(each.told).toEqual(appended.filter(wanted[each.name]).map(({ sequence }) => sequence));
-          each.stop.abort();
-        }
-      }),
+          for (const each of watching) {
+            await read(each, Infinity);
+            expect(each.told).toEqual(appended.filter(wanted[each.name]).map(({ sequence }) => sequence));
+          }
+          // Nor is anything told twice.
+          await appendMany(3);
+          for (const each of watching) {
+            await read(each, Infinity);
+            expect(each.told).toEqual(appended.filter(wanted[each.name]).map(({ sequence }) => sequence));
+            each.stop.abort();
+          }
+        },
+      ),
       { numRuns: 150 },
     );
   });
@@ -311,6 +323,32 @@ describe("of many events of which none matches", () => {
   });
 });
 
+test("what there is now is told together, from the store and from memory, and never more than a message may have", async () => {
+  const store = createMemoryWorkflowStore();
+  await append(
+    store,
+    Array.from({ length: 5 }, () => event(workflow("wf-1"))),
+  );
+  const { messages, stop } = start(watchOf(store), { together: { bytesMax: 2, bytesOf: () => 1 } });
+  const told = async () => {
+    const { value } = await messages.next();
+    return value?.type === "events" ? value.events.map(({ sequence }) => sequence) : value?.type;
+  };
+  expect(await told()).toBe("progress");
+  expect([await told(), await told()]).toEqual([
+    [1, 2, 3],
+    [4, 5],
+  ]);
+  const next = told();
+  await turn();
+  await append(
+    store,
+    Array.from({ length: 4 }, () => event(workflow("wf-1"))),
+  );
+  expect([await next, await told()]).toEqual([[6, 7, 8], [9]]);
+  stop.abort();
+});
+
 test("while nothing matches, progress tells how far it has come", async () => {
   const { store, manager } = managerOver();
   await manager.create(creation("wf-1"));
@@ -342,7 +380,7 @@ test("progress is due an interval after whatever was told last", async () => {
   await append(store, [event(workflow("wf-1"))]);
   await settled();
   await clock.pass(2_400);
-  expect(told).toEqual(["progress at 0", "event at 600", "progress at 1600", "progress at 2600"]);
+  expect(told).toEqual(["progress at 0", "events at 600", "progress at 1600", "progress at 2600"]);
   stop.abort();
   await reading;
   expect(clock.waiting()).toEqual([]);
@@ -382,7 +420,7 @@ describe("what it has read, and tells of no more, it lets go at once", () => {
 
   test("when it has caught up", async () => {
     const { told, waiting } = await waitingAfter({});
-    expect(told).toEqual(["progress", "event", "event"]);
+    expect(told).toEqual(["progress", "events", "events"]);
     expect(waiting).toEqual([9 * heldStretchMs]);
   });
 
