@@ -5,6 +5,7 @@ import { WorkflowEvent as WireWorkflowEvent } from "../gen/concord/workflow/v1/w
 import {
   ListWorkflowEventsResponse,
   type TransitionWorkflowRequest,
+  TransitionWorkflowResponse,
   WatchPosition,
   type WatchWorkflowEventsRequest,
   type WorkflowServiceImplementation,
@@ -35,6 +36,7 @@ import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire
 import { createDenialLog } from "./denial-log.ts";
 import { durationMs } from "./duration.ts";
 import { encoded, listAnswer } from "./encoded-answer.ts";
+import { answerWithWorkflow, getAnswer } from "./encoded-workflow.ts";
 import { invalidField, restoredAnew } from "./errors.ts";
 import { eventFilter } from "./filter.ts";
 import { createReadPage } from "./list.ts";
@@ -97,7 +99,8 @@ export function createWorkflowService(dependencies: {
       { ...subject, version: workflow.version, sequence: event.sequence, transaction: event.transactionId },
       "transition applied",
     );
-    return { workflow: workflowToWire(workflow), event: eventToWire(event), warnings: event.warnings.first };
+    const rest = { event: eventToWire(event), warnings: event.warnings.first };
+    return answerWithWorkflow(TransitionWorkflowResponse, workflow, rest);
   }
 
   return {
@@ -119,7 +122,7 @@ export function createWorkflowService(dependencies: {
       if (workflow === undefined) throw workflowError(await missing(store, workflowId as WorkflowId, context), { workflowId });
       const barred = barredFrom(workflow, context);
       if (barred !== undefined) throw workflowError(barred, { workflowId });
-      return { workflow: workflowToWire(workflow) };
+      return getAnswer(workflow);
     },
 
     async transitionWorkflow(request, context) {

@@ -26,7 +26,8 @@ import type {
   PredicateVerdict,
 } from "../../workflow/ports.ts";
 import { lastEventToWire, stateFromWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
-import { encoded, listAnswer, orEncoded } from "../encoded-answer.ts";
+import { listAnswer, orEncoded } from "../encoded-answer.ts";
+import { withWorkflow } from "../encoded-workflow.ts";
 import { causeOf } from "./cause.ts";
 import { CircuitOpenError, createCircuit, failuresToOpen } from "./circuit.ts";
 import { type Contents, failureOf, isAboutContent, isOverload, overloaded } from "./predicate-failure.ts";
@@ -246,7 +247,7 @@ export function createPredicateClient(options: {
   async function checkMoves(question: Omit<PredicateCheck, "targetState" | "proposed">, { signal, origin }: Asker) {
     if (signal.aborted) return err({ type: "unavailable", cause: "its caller has left" } as const);
     try {
-      const request = questionToWire(question);
+      const request = { workflow: workflowToWire(question.workflow), ...questionToWire(question) };
       const answer = await through(() => inTime(origin, (call) => engine.listAllowedTransitions(request, call)));
       return ok({ moves: answer.moves.map(judgedMoveFromWire), ruleSetRevision: Number(answer.ruleSetRevision) });
     } catch (error) {
@@ -295,15 +296,14 @@ const contentsOf = (question: MetadataQuestion | Omit<PredicateCheck, "targetSta
       ];
 
 function wireOf(asked: AskedMove): Uint8Array {
-  asked.wire ??= encoded(TransitionCheck, checkToWire(asked.question));
+  asked.wire ??= withWorkflow(TransitionCheck, asked.question.workflow, checkToWire(asked.question));
   return asked.wire;
 }
 
 const bytesOf = (asked: AskedMove): number => wireOf(asked).length;
 
 /** What is asked, but for the move. */
-const questionToWire = (question: Omit<PredicateCheck, "targetState" | "proposed">) => ({
-  workflow: workflowToWire(question.workflow),
+const questionToWire = (question: Omit<PredicateCheck, "targetState" | "proposed" | "workflow">) => ({
   lastEvent: question.lastEvent && lastEventToWire(question.lastEvent),
   reason: question.reason,
   requestedBy: question.requestedBy,
@@ -312,6 +312,7 @@ const questionToWire = (question: Omit<PredicateCheck, "targetState" | "proposed
   at: new Date(question.atMs),
 });
 
+/** What stands behind the workflow. */
 function checkToWire(check: PredicateCheck): DeepPartial<TransitionCheck> {
   return {
     ...questionToWire(check),
