@@ -1,5 +1,6 @@
-import type { AnyDesc, DescFile } from "@bufbuild/protobuf";
-import type { DescriptorProto, FileDescriptorProto } from "@bufbuild/protobuf/wkt";
+import { type AnyDesc, type DescFile, fromBinary } from "@bufbuild/protobuf";
+import { type DescriptorProto, type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { descriptorFiles } from "../../src/rpc/descriptors.ts";
 
 const comments = new WeakMap<object, string>();
 const known = new WeakSet<object>();
@@ -18,7 +19,8 @@ export function commentOf(descriptor: Exclude<AnyDesc, { kind: "file" | "extensi
 /** A comment has the path to what it stands before, in numbers of fields of descriptor.proto. */
 function read(file: FileDescriptorProto): void {
   const byPath = new Map<string, string>();
-  for (const { path, leadingComments } of file.sourceCodeInfo?.location ?? []) {
+  const { sourceCodeInfo } = fromBinary(FileDescriptorProtoSchema, descriptorFiles.get(file.name) ?? new Uint8Array());
+  for (const { path, leadingComments } of sourceCodeInfo?.location ?? []) {
     if (leadingComments !== "") byPath.set(path.join("."), leadingComments.replaceAll(/^ /gm, "").trim());
   }
   const note = (proto: object, path: string): void => {

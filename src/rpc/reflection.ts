@@ -1,53 +1,176 @@
-import type { ServiceImplementation } from "nice-grpc";
-import { ServerReflection, ServerReflectionService } from "nice-grpc-server-reflection";
-import { descriptorSet } from "./descriptors.ts";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { type MethodDefinition, status as Status } from "@grpc/grpc-js";
+import type { CallContext } from "nice-grpc";
+import { descriptorFiles, registry } from "./descriptors.ts";
 import { reflectionBytesMax } from "./limits.ts";
 import { InvalidMessage } from "./validation.ts";
-
-const info = ServerReflectionService.serverReflectionInfo;
-
-type Request = ReturnType<typeof info.requestDeserialize>;
 
 /** Of both, the messages are the same. grpcurl asks for v1 first; ghz, grpcui and Python's client know only v1alpha. */
 export const reflectionNames = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"] as const;
 
-/** As the library has it, but for its decoder, which throws, and for its name. */
-export const reflectionDefinition = (name: string): typeof ServerReflectionService => ({
-  ...ServerReflectionService,
+/** The numbers of the fields in ServerReflectionRequest. Whichever comes last is what is asked. */
+const asks = {
+  3: "file-by-name",
+  4: "file-by-symbol",
+  5: "file-by-extension",
+  6: "extension-numbers",
+  7: "services",
+} as const;
+
+type Asked = (typeof asks)[keyof typeof asks];
+
+type Request = {
+  /** As it came: an answer repeats it. */
+  readonly bytes: Uint8Array;
+  readonly asked: Asked | undefined;
+  /** Of a file, a symbol, or the type that is extended. */
+  readonly name: string;
+  /** Of the extension. */
+  readonly number: number;
+};
+
+/** In ServerReflectionResponse. */
+const answerFields = { request: 2, files: 4, extensionNumbers: 5, services: 6, failure: 7 } as const;
+
+type Stream = MethodDefinition<Request | InvalidMessage, Uint8Array> & { requestStream: true; responseStream: true };
+
+export const reflectionDefinition = (name: string): { readonly serverReflectionInfo: Stream } => ({
   serverReflectionInfo: {
-    ...info,
-    path: `/${name}/ServerReflectionInfo` as typeof info.path,
-    requestDeserialize: (bytes) => decode(name, bytes) as Request,
+    path: `/${name}/ServerReflectionInfo`,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: notSent,
+    requestDeserialize: (bytes) => decode(name, bytes),
+    responseSerialize: (answer) => Buffer.from(answer.buffer, answer.byteOffset, answer.length),
+    responseDeserialize: notSent,
   },
 });
+
+/** What clients do, of which there are none here. */
+const notSent = (): never => {
+  throw new Error("reflection is only served here");
+};
 
 function decode(name: string, bytes: Buffer): Request | InvalidMessage {
   if (bytes.length > reflectionBytesMax)
     return new InvalidMessage([{ field: "", description: `the message must have no more than ${reflectionBytesMax} bytes` }]);
   try {
-    return info.requestDeserialize(bytes);
+    return readRequest(bytes);
   } catch {
     return new InvalidMessage([{ field: "", description: `not a well-formed ${name}Request` }]);
   }
 }
 
-/** Tells what the named services are. */
-export function createReflection(serviceNames: readonly string[]): ServiceImplementation<typeof ServerReflectionService> {
-  const reflection = ServerReflection(descriptorSet, serviceNames);
+function readRequest(bytes: Uint8Array): Request {
+  const reader = new BinaryReader(bytes);
+  let request: Request = { bytes, asked: undefined, name: "", number: 0 };
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    const asked = wireType === WireType.LengthDelimited ? asks[field as keyof typeof asks] : undefined;
+    if (asked === undefined) reader.skip(wireType, field);
+    else if (asked === "file-by-extension") request = { bytes, asked, ...readExtension(reader.bytes()) };
+    else request = { bytes, asked, name: reader.string(), number: 0 };
+  }
+  return request;
+}
+
+function readExtension(bytes: Uint8Array): { readonly name: string; readonly number: number } {
+  const reader = new BinaryReader(bytes);
+  const extension = { name: "", number: 0 };
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === 1 && wireType === WireType.LengthDelimited) extension.name = reader.string();
+    else if (field === 2 && wireType === WireType.Varint) extension.number = reader.int32();
+    else reader.skip(wireType, field);
+  }
+  return extension;
+}
+
+/** Tells what the named services are. Files are served byte for byte, one at a time: a client asks for those that a file needs. */
+export function createReflection(serviceNames: readonly string[]) {
+  function answer(request: Request): Uint8Array {
+    const writer = new BinaryWriter();
+    bytesField(writer, answerFields.request, request.bytes);
+    const fail = (code: number, why: string) =>
+      nested(writer, answerFields.failure, () => {
+        writer.tag(1, WireType.Varint).int32(code);
+        writer.tag(2, WireType.LengthDelimited).string(why);
+      });
+    const tellFile = (name: string | undefined) => {
+      const file = name === undefined ? undefined : descriptorFiles.get(name);
+      if (file === undefined) fail(Status.NOT_FOUND, "not found");
+      else nested(writer, answerFields.files, () => bytesField(writer, 1, file));
+    };
+    switch (request.asked) {
+      case "services":
+        nested(writer, answerFields.services, () => {
+          for (const name of serviceNames) nested(writer, 1, () => void writer.tag(1, WireType.LengthDelimited).string(name));
+        });
+        break;
+      case "file-by-name":
+        tellFile(request.name);
+        break;
+      case "file-by-symbol":
+        tellFile(fileOfSymbol(request.name));
+        break;
+      case "file-by-extension":
+        tellFile(fileOfExtension(request));
+        break;
+      case "extension-numbers":
+        if (registry.getMessage(request.name) === undefined) fail(Status.NOT_FOUND, "not found");
+        else
+          nested(writer, answerFields.extensionNumbers, () => {
+            writer.tag(1, WireType.LengthDelimited).string(request.name);
+            for (const number of extensionNumbers(request.name)) writer.tag(2, WireType.Varint).int32(number);
+          });
+        break;
+      case undefined:
+        fail(Status.UNIMPLEMENTED, "nothing is asked that is known here");
+    }
+    return writer.finish();
+  }
+
   return {
-    serverReflectionInfo: (requests, context) =>
-      reflection.serverReflectionInfo(wellFormed(untilAborted(requests, context.signal)), context),
+    async *serverReflectionInfo(requests: AsyncIterable<Request | InvalidMessage>, { signal }: CallContext) {
+      for await (const request of untilAborted(requests, signal)) {
+        if (request instanceof InvalidMessage) throw request.failure;
+        yield answer(request);
+      }
+    },
   };
 }
 
-async function* wellFormed(requests: AsyncIterable<Request | InvalidMessage>): AsyncGenerator<Request> {
-  for await (const request of requests) {
-    if (request instanceof InvalidMessage) throw request.failure;
-    yield request;
-  }
+const bytesField = (writer: BinaryWriter, field: number, bytes: Uint8Array): void =>
+  void writer.tag(field, WireType.LengthDelimited).bytes(bytes);
+
+function nested(writer: BinaryWriter, field: number, write: () => void): void {
+  writer.tag(field, WireType.LengthDelimited).fork();
+  write();
+  writer.join();
 }
 
-/** Throws the signal's reason as soon as it aborts, also while a message is awaited: the library's stream ends with its client only. */
+/** Of a message, an enum, an extension, a service, or one of its methods. */
+function fileOfSymbol(symbol: string): string | undefined {
+  const found = registry.get(symbol);
+  if (found !== undefined) return protoName(found.file);
+  const dot = symbol.lastIndexOf(".");
+  const service = registry.getService(symbol.slice(0, dot));
+  return service?.methods.some(({ name }) => name === symbol.slice(dot + 1)) ? protoName(service.file) : undefined;
+}
+
+function fileOfExtension({ name, number }: Request): string | undefined {
+  const extended = registry.getMessage(name);
+  const extension = extended && registry.getExtensionFor(extended, number);
+  return extension && protoName(extension.file);
+}
+
+const extensionNumbers = (typeName: string): readonly number[] =>
+  [...registry].flatMap((each) => (each.kind === "extension" && each.extendee.typeName === typeName ? [each.number] : []));
+
+/** The library's own name of a file has no ending. */
+const protoName = ({ proto }: { readonly proto: { readonly name: string } }): string => proto.name;
+
+/** Throws the signal's reason as soon as it aborts, also while a message is awaited: the stream of requests ends with its client only. */
 async function* untilAborted<Message>(messages: AsyncIterable<Message>, signal: AbortSignal): AsyncGenerator<Message> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
