@@ -32,20 +32,23 @@ const firstMs = 1_700_000_000_000;
 
 /** A folder with a store of so many workflows, each with ten events, written past the program: straight into the tables of its schema. */
 export async function storeOfSize(size: number): Promise<string> {
-  const folder = join(cache, `size-${size}`);
+  const folder = join(cache, `workflows-${size}`);
   if (existsSync(join(folder, "made"))) return folder;
   rmSync(folder, { recursive: true, force: true });
   const draft = `${folder}.new`;
   rmSync(draft, { recursive: true, force: true });
   mkdirSync(draft, { recursive: true });
-  const path = join(draft, "workflow.sqlite");
+  await makeStore(join(draft, "workflow.sqlite"), size);
+  mkdirSync(join(draft, "made"));
+  renameSync(draft, folder);
+  return folder;
+}
+
+export async function makeStore(path: string, size: number): Promise<void> {
   const opened = await openSqliteWorkflowStore({ path });
   if (!opened.ok) throw new Error(opened.error.message);
   await opened.value.close();
   fill(path, size);
-  mkdirSync(join(draft, "made"));
-  renameSync(draft, folder);
-  return folder;
 }
 
 function fill(path: string, size: number): void {
@@ -106,7 +109,7 @@ function fill(path: string, size: number): void {
   for (const { sql } of parts) db.exec(sql);
   const states = ["CREATED", "ACTIVE", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"];
   const sums = states.map((state) => `${state.toLowerCase()} = (SELECT count(*) FROM workflows WHERE state = '${state}')`);
-  db.exec(`UPDATE counters SET workflows = ${size}, events = ${sequence}, ${sums.join(", ")}`);
+  db.exec(`UPDATE counters SET workflows = ${size}, events = ${sequence}, newest_sequence = ${sequence}, ${sums.join(", ")}`);
   db.exec(
     "DELETE FROM type_counters; INSERT INTO type_counters SELECT workflow_type, state, count(*) FROM workflows GROUP BY 1, 2",
   );
