@@ -106,6 +106,9 @@ export const reflectionBytesMax = 4 * 1024;
 /** Of messages that go out together: some hundreds of votes. One that is larger goes with what was said before it. */
 export const burstBytesMax = 64 * 1024;
 
+/** Of events that go together to one who watches: some tens. Two of these are in memory for each of thousands who do not read. */
+export const toldBytesMax = 8 * 1024;
+
 /** A principal that has used up its quota is told so then: measured, one with 512 calls under way that came again at once slowed others more than without a quota. */
 export const excessAnswerMs: DurationMs = 500;
 

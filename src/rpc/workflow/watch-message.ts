@@ -5,7 +5,7 @@ import type { WorkflowEvent } from "../../workflow/core/types.ts";
 import type { Together, WatchMessage } from "../../workflow/watch.ts";
 import { eventToWire } from "../convert-workflow.ts";
 import { type EncodedAnswer, encoded, listAnswer } from "../encoded-answer.ts";
-import { burstBytesMax } from "../limits.ts";
+import { toldBytesMax } from "../limits.ts";
 import { eventsPurged } from "../workflow-errors.ts";
 
 type Told = DeepPartial<WatchWorkflowEventsResponse>;
@@ -28,7 +28,7 @@ export function watchMessageToWire(message: WatchMessage): readonly Told[] {
 }
 
 /** Events that are there at the same time share what a message costs by itself. */
-export const toldTogether: Together = { bytesMax: burstBytesMax, bytesOf: (event) => toldEvent(event).finish().length };
+export const toldTogether: Together = { bytesMax: toldBytesMax, bytesOf: (event) => toldEvent(event).finish().length };
 
 function toldEvent(event: WorkflowEvent): EncodedAnswer {
   const known = toldEvents.get(event);
