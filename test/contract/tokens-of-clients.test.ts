@@ -108,7 +108,8 @@ test("a participant's session ends with its token, for a reason, and comes again
   const before = (await epochs())?.sessionEpoch ?? 0n;
   writeFileSync(path, "seats-2");
   await knowing("seats", "seats-2");
-  expect(warnings).toContain("UNAUTHENTICATED: what has proved who calls does not count any more");
+  const why = "UNAUTHENTICATED: what has proved who calls does not count any more";
+  await until(() => warnings.includes(why), "it has been told why its session has ended");
   await until(async () => participant.connected && ((await epochs())?.sessionEpoch ?? 0n) > before, "it has a session again");
 });
 
