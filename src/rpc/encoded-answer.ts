@@ -1,7 +1,7 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 
 /** What ts-proto generates for a message, as far as it is needed here. */
-export type MessageType<Message, Partial> = {
+type MessageType<Message, Partial> = {
   encode(message: Message, writer: BinaryWriter): BinaryWriter;
   fromPartial(partial: Partial): Message;
 };

@@ -5,7 +5,6 @@ import { WorkflowEvent as WireWorkflowEvent } from "../gen/concord/workflow/v1/w
 import {
   ListWorkflowEventsResponse,
   type TransitionWorkflowRequest,
-  TransitionWorkflowResponse,
   WatchPosition,
   type WatchWorkflowEventsRequest,
   type WorkflowServiceImplementation,
@@ -36,7 +35,7 @@ import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire
 import { createDenialLog } from "./denial-log.ts";
 import { durationMs } from "./duration.ts";
 import { encoded, listAnswer } from "./encoded-answer.ts";
-import { answerWithWorkflow, getAnswer } from "./encoded-workflow.ts";
+import { readAnswer } from "./encoded-workflow.ts";
 import { invalidField, restoredAnew } from "./errors.ts";
 import { eventFilter } from "./filter.ts";
 import { createReadPage } from "./list.ts";
@@ -99,8 +98,7 @@ export function createWorkflowService(dependencies: {
       { ...subject, version: workflow.version, sequence: event.sequence, transaction: event.transactionId },
       "transition applied",
     );
-    const rest = { event: eventToWire(event), warnings: event.warnings.first };
-    return answerWithWorkflow(TransitionWorkflowResponse, workflow, rest);
+    return { workflow: workflowToWire(workflow), event: eventToWire(event), warnings: event.warnings.first };
   }
 
   return {
@@ -122,7 +120,7 @@ export function createWorkflowService(dependencies: {
       if (workflow === undefined) throw workflowError(await missing(store, workflowId as WorkflowId, context), { workflowId });
       const barred = barredFrom(workflow, context);
       if (barred !== undefined) throw workflowError(barred, { workflowId });
-      return getAnswer(workflow);
+      return readAnswer(workflow);
     },
 
     async transitionWorkflow(request, context) {

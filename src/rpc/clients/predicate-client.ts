@@ -26,8 +26,7 @@ import type {
   PredicateVerdict,
 } from "../../workflow/ports.ts";
 import { lastEventToWire, stateFromWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
-import { listAnswer, orEncoded } from "../encoded-answer.ts";
-import { withWorkflow } from "../encoded-workflow.ts";
+import { encoded, listAnswer, orEncoded } from "../encoded-answer.ts";
 import { causeOf } from "./cause.ts";
 import { CircuitOpenError, createCircuit, failuresToOpen } from "./circuit.ts";
 import { type Contents, failureOf, isAboutContent, isOverload, overloaded } from "./predicate-failure.ts";
@@ -247,7 +246,7 @@ export function createPredicateClient(options: {
   async function checkMoves(question: Omit<PredicateCheck, "targetState" | "proposed">, { signal, origin }: Asker) {
     if (signal.aborted) return err({ type: "unavailable", cause: "its caller has left" } as const);
     try {
-      const request = { workflow: workflowToWire(question.workflow), ...questionToWire(question) };
+      const request = questionToWire(question);
       const answer = await through(() => inTime(origin, (call) => engine.listAllowedTransitions(request, call)));
       return ok({ moves: answer.moves.map(judgedMoveFromWire), ruleSetRevision: Number(answer.ruleSetRevision) });
     } catch (error) {
@@ -296,14 +295,15 @@ const contentsOf = (question: MetadataQuestion | Omit<PredicateCheck, "targetSta
       ];
 
 function wireOf(asked: AskedMove): Uint8Array {
-  asked.wire ??= withWorkflow(TransitionCheck, asked.question.workflow, checkToWire(asked.question));
+  asked.wire ??= encoded(TransitionCheck, checkToWire(asked.question));
   return asked.wire;
 }
 
 const bytesOf = (asked: AskedMove): number => wireOf(asked).length;
 
 /** What is asked, but for the move. */
-const questionToWire = (question: Omit<PredicateCheck, "targetState" | "proposed" | "workflow">) => ({
+const questionToWire = (question: Omit<PredicateCheck, "targetState" | "proposed">) => ({
+  workflow: workflowToWire(question.workflow),
   lastEvent: question.lastEvent && lastEventToWire(question.lastEvent),
   reason: question.reason,
   requestedBy: question.requestedBy,
@@ -312,7 +312,6 @@ const questionToWire = (question: Omit<PredicateCheck, "targetState" | "proposed
   at: new Date(question.atMs),
 });
 
-/** What stands behind the workflow. */
 function checkToWire(check: PredicateCheck): DeepPartial<TransitionCheck> {
   return {
     ...questionToWire(check),

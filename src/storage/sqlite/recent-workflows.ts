@@ -7,7 +7,7 @@ import type { WorkflowBatch, WorkflowPut, WorkflowWithLastEvent } from "../../wo
 /** What all of them take in memory, about: 15,000 small ones. */
 const recentBytesMax = 24 * 1024 * 1024;
 
-/** What one takes besides its metadata, and encoded. */
+/** What one takes besides its metadata, its answer to who reads it included. */
 const workflowBytes = 1_400;
 
 /** Parsed, metadata takes some four bytes for each character of its text; encoded, one. */
@@ -119,8 +119,6 @@ function afterMove(
   if (before === undefined || !isSimple || !isLast || Object.keys(event.metadata).length > 0) return undefined;
   const { type, fromState, toState, occurredAtMs, requestedBy, reason, metadata } = event;
   const lastEvent: LastEvent = { type, fromState, toState, occurredAtMs, requestedBy, ...provedOf(event), reason, metadata };
-  // Moves of a batch have no metadata with them. Else the same object is kept: what was encoded of it is still known.
-  const { metadata: kept } = before.found.workflow;
-  const moved = workflow.metadata === kept ? workflow : { ...workflow, metadata: kept };
-  return { found: { workflow: moved, lastEvent }, bytes: before.bytes };
+  // Moves of a batch have no metadata with them.
+  return { found: { workflow: { ...workflow, metadata: before.found.workflow.metadata }, lastEvent }, bytes: before.bytes };
 }

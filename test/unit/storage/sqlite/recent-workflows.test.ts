@@ -43,7 +43,6 @@ test("what was read is known until it is written, and again when its move is dur
   expect(recent.get(workflowId("w"))).toBeUndefined();
   ended(true);
   expect(recent.get(workflowId("w"))).toEqual(found("w", 2));
-  expect(recent.get(workflowId("w"))?.workflow).toBe(batch.puts[0]?.workflow);
 });
 
 test("the metadata of a move is that of the workflow that was read", () => {
