@@ -70,7 +70,7 @@ async function start(name: string, flags: readonly string[] = [], program = valu
   const log = join(folder, `${name}.log`);
   const args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data, "--log-format", "json", ...flags];
   const node = ["--max-semi-space-size=32", "--disable-warning=ExperimentalWarning", program];
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(import.meta.dirname, "../.cache/node") };
+  const env = { MALLOC_ARENA_MAX: "2", ...process.env, NODE_COMPILE_CACHE: join(import.meta.dirname, "../.cache/node") };
   const child = spawn(process.execPath, [...node, ...args], { stdio: ["ignore", "ignore", openSync(log, "w")], env });
   process.once("exit", () => child.kill("SIGKILL"));
   const lines = (): readonly Record<string, unknown>[] => linesOf(log);

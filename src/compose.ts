@@ -23,6 +23,7 @@ import type { RpcContext } from "./rpc/context.ts";
 import { createRpcServer, type EdgeBounds, type RpcServer, type RpcService, withValidation } from "./rpc/server.ts";
 import { createStatusService } from "./rpc/status-service.ts";
 import { systemClock } from "./runtime/clock.ts";
+import { tuneGarbageCollection } from "./runtime/garbage.ts";
 import type { Logger } from "./runtime/logger.ts";
 import { createLoopWatch } from "./runtime/loop-watch.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
@@ -31,7 +32,7 @@ import type { CallEnded } from "./runtime/telemetry/telemetry.ts";
 import { openTls, type Tls } from "./runtime/tls/tls.ts";
 import { openTraceWriter } from "./runtime/trace-writer.ts";
 import { createTurns } from "./runtime/turns.ts";
-import { makeYoung } from "./runtime/young-generation.ts";
+
 import { readUnfinished, unfinishedRestore } from "./storage/backup/unfinished.ts";
 import { storeBytes } from "./storage/sqlite/store-bytes.ts";
 import { freeBytes, makeFolder } from "./storage/sqlite/store-file.ts";
@@ -73,7 +74,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const storeNames = [...config.services, ...besides];
   const unmixed = refuseMixedStores(config, storeNames);
   if (!unmixed.ok) return unmixed;
-  makeYoung();
+  tuneGarbageCollection();
   const metrics = createMetrics();
   metrics.build(version);
   const loop = createLoopWatch({ clock: systemClock, logger, metrics: metrics.loop });

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import type { Config } from "../config.ts";
-import { createNatsTransport } from "../events/nats.ts";
 import type { EventSource } from "../events/ports.ts";
 import { createSinks, type Sinks } from "../events/sinks.ts";
 import { createWebhookTransport } from "../events/webhook.ts";
@@ -37,14 +36,16 @@ export async function openSinks(
   if (!opened.ok) return opened;
   const store = opened.value;
   const log = createSeldomLog(logger, systemClock.monotonicMs);
-  const definitions = sinkSettings.map((setting) => {
+  const making = sinkSettings.map(async (setting) => {
     const { name, filter, start } = setting;
-    const transport =
-      setting.type === "nats"
-        ? createNatsTransport(name, setting.options, source.storeId, logger)
-        : createWebhookTransport(setting.options, source.storeId, systemClock.nowMs);
-    return { name, filter, start, transport };
+    if (setting.type === "webhook") {
+      return { name, filter, start, transport: createWebhookTransport(setting.options, source.storeId, systemClock.nowMs) };
+    }
+    // Its library takes several MB.
+    const { createNatsTransport } = await import("../events/nats.ts");
+    return { name, filter, start, transport: createNatsTransport(name, setting.options, source.storeId, logger) };
   });
+  const definitions = await Promise.all(making);
   const surroundings = { source, store, clock: systemClock, random: Math.random, turns, log, metrics: metrics.sinks };
   const sinks = await createSinks({ definitions, surroundings });
   metrics.sinks.observe(sinks.list);

@@ -38,12 +38,15 @@ const judgeUrl = new URL(import.meta.url.endsWith(".ts") ? "./judge.ts" : "./jud
 /** As many of the longest rules as there may be take 1 GB, compiled. What needs more ends its thread, not the process. */
 const heapMbMax = 2048;
 
+/** Of a check little is kept. Else each judge would let as much garbage lie as the main thread may. */
+const youngMbMax = 6;
+
 /** With another `start` a test is the thread. */
 export function startJudgeThread(start = (url: URL, options: WorkerOptions): Worker => new Worker(url, options)): JudgeThread {
   const state = new Int32Array(new SharedArrayBuffer(sharedBytes));
   const worker = start(judgeUrl, {
     workerData: state.buffer,
-    resourceLimits: { maxOldGenerationSizeMb: heapMbMax },
+    resourceLimits: { maxOldGenerationSizeMb: heapMbMax, maxYoungGenerationSizeMb: youngMbMax },
     name: "judge",
   });
   // It has nothing to finish when the process ends.

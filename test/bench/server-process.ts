@@ -45,7 +45,7 @@ export async function startServer(
   const logFile = join(folder, "log");
   const log = openSync(logFile, "w");
   const args = ["--max-semi-space-size=32", join(import.meta.dirname, "server.ts"), folder, logLevel, JSON.stringify(settings)];
-  const env = { NODE_COMPILE_CACHE: join(import.meta.dirname, "../../.cache/node"), ...process.env };
+  const env = { MALLOC_ARENA_MAX: "2", NODE_COMPILE_CACHE: join(import.meta.dirname, "../../.cache/node"), ...process.env };
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", log, "ipc"], env });
   closeSync(log);
   const { stdout, pid } = child;

@@ -52,7 +52,7 @@ test("the command, an example and a demo of the installed package work outside o
   expect((await run(command, scene, options)).stdout).toContain("All is as it must be.");
 });
 
-test("a server of the installed package has the young generation of one from a clone, in the process that was started", async () => {
+test("a server of the installed package has the young generation and the arenas of one from a clone, in the process that was started", async () => {
   const folder = join(data.path, "semi-space");
   const server = spawn(
     join(prefix, "bin/concord"),
@@ -67,6 +67,7 @@ test("a server of the installed package has the young generation of one from a c
   const ended = once(server, "exit");
   await until(() => log.includes('"msg":"serving"'), "it serves", { describe: () => log });
   expect((await run("ps", ["-o", "args=", "-p", String(server.pid)])).stdout).toContain(" --max-semi-space-size=32 ");
+  expect((await run("ps", ["eww", "-o", "args=", "-p", String(server.pid)])).stdout).toContain(" MALLOC_ARENA_MAX=2 ");
   server.kill("SIGTERM");
   expect(await ended).toEqual([0, null]);
 });
