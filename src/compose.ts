@@ -32,7 +32,6 @@ import type { CallEnded } from "./runtime/telemetry/telemetry.ts";
 import { openTls, type Tls } from "./runtime/tls/tls.ts";
 import { openTraceWriter } from "./runtime/trace-writer.ts";
 import { createTurns } from "./runtime/turns.ts";
-
 import { readUnfinished, unfinishedRestore } from "./storage/backup/unfinished.ts";
 import { storeBytes } from "./storage/sqlite/store-bytes.ts";
 import { freeBytes, makeFolder } from "./storage/sqlite/store-file.ts";
