@@ -21,10 +21,7 @@ import { checkTickMs, checkTicksMax, stopGraceMs } from "./limits.ts";
  * or with a batch, delays another by one check. What waits is bounded in count and bytes. A caller that leaves takes its checks along, also those under way.
  */
 export interface Judges {
-  /**
-   * Lets the threads compile it before it is asked for. A thread begins with the first check that needs it: it takes 30 MB, and most rules
-   * never cost so much.
-   */
+  /** Lets the threads compile it before it is asked for. */
   prepare(ruleSet: RuleSet): void;
   /** In the order of the checks, which all have rules that apply. Rejects with the signal's reason. */
   judge(
@@ -218,8 +215,7 @@ export function createJudges({
   return {
     prepare(ruleSet) {
       newest = ruleSet;
-      if (ruleSet.contents.active.length === 0) return;
-      for (const { thread } of seats) if (thread?.alive) thread.prepare(ruleSet);
+      if (ruleSet.contents.active.length > 0) for (const seat of seats) threadAt(seat).prepare(ruleSet);
     },
     async judge(ruleSet, checks, options) {
       const judged = await ask(ruleSet, checks, { ...options, explained: undefined });

@@ -1,3 +1,4 @@
+import type { DescFile } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { type MethodDefinition, status as Status } from "@grpc/grpc-js";
 import type { CallContext } from "nice-grpc";
@@ -149,14 +150,28 @@ function nested(writer: BinaryWriter, field: number, write: () => void): void {
   writer.join();
 }
 
-/** Of a message, an enum, an extension, a service, or one of its methods. */
+/** Of whatever has a name in the contract: a type, a service, an extension, or what is named within one. */
 function fileOfSymbol(symbol: string): string | undefined {
-  const found = registry.get(symbol);
-  if (found !== undefined) return protoName(found.file);
-  const dot = symbol.lastIndexOf(".");
-  const service = registry.getService(symbol.slice(0, dot));
-  return service?.methods.some(({ name }) => name === symbol.slice(dot + 1)) ? protoName(service.file) : undefined;
+  const name = symbol.replace(/^\./, "");
+  const dot = name.lastIndexOf(".");
+  const found = registry.get(name) ?? ownerOf(name.slice(0, Math.max(dot, 0)), name.slice(dot + 1));
+  return found && protoName(found.file);
 }
+
+/** Of a method, a field, or a oneof; or of a value of an enum, whose name stands beside that of the enum. */
+function ownerOf(scope: string, name: string): { readonly file: DescFile } | undefined {
+  const within = registry.get(scope);
+  const isNamed = (each: { readonly name: string }): boolean => each.name === name;
+  if (within?.kind === "service" && within.methods.some(isNamed)) return within;
+  if (within?.kind === "message" && (within.fields.some(isNamed) || within.oneofs.some(isNamed))) return within;
+  for (const each of registry) {
+    if (each.kind === "enum" && scopeOf(each) === scope && each.values.some(isNamed)) return each;
+  }
+  return undefined;
+}
+
+const scopeOf = ({ typeName }: { readonly typeName: string }): string =>
+  typeName.slice(0, Math.max(typeName.lastIndexOf("."), 0));
 
 function fileOfExtension({ name, number }: Request): string | undefined {
   const extended = registry.getMessage(name);
