@@ -2,7 +2,8 @@ import type { ServerInterceptingCall, ServerInterceptor } from "@grpc/grpc-js";
 import { burstBytesMax } from "./limits.ts";
 
 // A message that goes by itself costs a write, a frame of HTTP/2, a turn of the event loop at each end, and a step through each layer of two
-// libraries: ten times what it costs to make and to read it. On a stream, what is said in one turn of the loop goes, and is handed on, together. Nobody sees it on the wire, where gRPC has one message behind the other either way.
+// libraries: ten times what it costs to make and to read it. On a stream, what is said in one turn of the loop goes, and is handed on, together.
+// Nobody sees it on the wire, where gRPC has one message behind the other either way.
 
 /** What is said in one turn of the loop, in order. What is more than `burstBytesMax` waits until somebody has come for that. */
 export async function* inBursts<Item>(

@@ -5,6 +5,7 @@ import type { BatchTransitionWorkflowsRequest } from "../../src/gen/concord/work
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import {
   GetWorkflowRequest,
+  GetWorkflowResponse,
   type TransitionWorkflowRequest,
   WorkflowServiceDefinition,
   type WorkflowServiceImplementation,
@@ -43,7 +44,10 @@ export function createBenchService(workflow: WorkflowServiceImplementation<RpcCo
 
   const moving = createMoving<Context>(poolSize, async (index, context) => {
     const request = GetWorkflowRequest.fromPartial({ workflowId: workflowName(index) });
-    const { workflow: found } = await workflow.getWorkflow(request, { ...context, signal: new AbortController().signal });
+    const answer = await workflow.getWorkflow(request, { ...context, signal: new AbortController().signal });
+    const { workflow: found } = GetWorkflowResponse.decode(
+      methods.getWorkflow.responseType.encode(answer as GetWorkflowResponse).finish(),
+    );
     return found === undefined || found.inTransition !== undefined ? undefined : found.state === WorkflowState.ACTIVE;
   });
   const transition =
