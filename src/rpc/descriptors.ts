@@ -1,30 +1,31 @@
 import { readFileSync } from "node:fs";
 import { create, createFileRegistry, type DescMessage, fromBinary } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
 /** As `FileDescriptorProto` has it: the comments, and where each thing stands. */
 const sourceCodeInfoField = 9;
 
+const files = filesOf(readFileSync(new URL("../gen/descriptors.binpb", import.meta.url)));
+const protos = files.map((file) => fromBinary(FileDescriptorProtoSchema, withoutComments(file)));
+
 /** The compiled contract, file by file, comments included: what reflection serves. */
-export const descriptorFiles: ReadonlyMap<string, Uint8Array> = new Map();
+export const descriptorFiles: ReadonlyMap<string, Uint8Array> = new Map(
+  protos.map(({ name }, index) => [name, files[index] as Uint8Array]),
+);
 
 /** What requests are validated against, and read by. Without the comments: as objects they take several times as much as all else together. */
-export const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: readFiles() }));
+export const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: protos }));
 
-function readFiles(): FileDescriptorProto[] {
-  const files = descriptorFiles as Map<string, Uint8Array>;
-  const set = new BinaryReader(readFileSync(new URL("../gen/descriptors.binpb", import.meta.url)));
-  const read: FileDescriptorProto[] = [];
-  while (set.pos < set.len) {
+function filesOf(descriptorSet: Uint8Array): Uint8Array[] {
+  const reader = new BinaryReader(descriptorSet);
+  const found: Uint8Array[] = [];
+  while (reader.pos < reader.len) {
     // A set has one field, and it repeats: its files.
-    set.tag();
-    const bytes = set.bytes();
-    const file = fromBinary(FileDescriptorProtoSchema, withoutComments(bytes));
-    files.set(file.name, bytes);
-    read.push(file);
+    reader.tag();
+    found.push(reader.bytes());
   }
-  return read;
+  return found;
 }
 
 function withoutComments(file: Uint8Array): Uint8Array {

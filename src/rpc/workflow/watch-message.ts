@@ -1,10 +1,10 @@
-import { type DeepPartial, WorkflowEvent as WireWorkflowEvent } from "../../gen/concord/workflow/v1/workflow.ts";
+import type { DeepPartial } from "../../gen/concord/workflow/v1/workflow.ts";
 import { WatchWorkflowEventsResponse } from "../../gen/concord/workflow/v1/workflow_service.ts";
 import { unreachable } from "../../kernel/assert.ts";
 import type { WorkflowEvent } from "../../workflow/core/types.ts";
 import type { Together, WatchMessage } from "../../workflow/watch.ts";
 import { eventToWire } from "../convert-workflow.ts";
-import { type EncodedAnswer, encoded, listAnswer } from "../encoded-answer.ts";
+import { EncodedAnswer, encoded } from "../encoded-answer.ts";
 import { toldBytesMax } from "../limits.ts";
 import { eventsPurged } from "../workflow-errors.ts";
 
@@ -33,12 +33,8 @@ export const toldTogether: Together = { bytesMax: toldBytesMax, bytesOf: (event)
 function toldEvent(event: WorkflowEvent): EncodedAnswer {
   const known = toldEvents.get(event);
   if (known !== undefined) return known;
-  // `event` has the tag of a list's items.
-  const told = listAnswer(
-    WatchWorkflowEventsResponse,
-    [encoded(WireWorkflowEvent, eventToWire(event))],
-    {},
-  ) as unknown as EncodedAnswer;
+  const body = { $case: "event", value: eventToWire(event) } as const;
+  const told = new EncodedAnswer(encoded(WatchWorkflowEventsResponse, { body }));
   toldEvents.set(event, told);
   return told;
 }
