@@ -27,6 +27,13 @@ function complete(workflowId: string, requestId = "") {
   return clients().workflows.transitionWorkflow({ workflowId, targetState: COMPLETED, enlist: enlisted, requestId, ...by });
 }
 
+/** The transaction that holds it, as soon as one does. */
+const heldBy = (workflowId: string): Promise<string> =>
+  until(async () => {
+    const { workflow } = await clients().workflows.getWorkflow({ workflowId });
+    return workflow?.inTransition?.transactionId;
+  }, `${workflowId} is held`);
+
 /** The workflow has moved, with its event, exactly if the transaction was committed. */
 async function outcomeAt(workflowId: string, transactionId: string): Promise<"committed" | "aborted"> {
   cluster.remember(transactionId);
@@ -109,10 +116,7 @@ describe("the workflow manager is killed", () => {
     const beta = await enter("beta", "--delay", "2s", "--commit-probability", probability);
     await connected();
     complete(workflowId).catch(() => undefined);
-    const transactionId = await until(async () => {
-      const { workflow } = await clients().workflows.getWorkflow({ workflowId });
-      return workflow?.inTransition?.transactionId;
-    }, `${workflowId} is held`);
+    const transactionId = await heldBy(workflowId);
     await cluster.host("manager").kill();
     await beta.logged({ msg: "resource prepared", transaction: transactionId });
     await cluster.start("manager");
@@ -147,13 +151,20 @@ describe("the workflow manager is killed", () => {
     expect(await outcomeAt(workflowId, String(begun["transaction"]))).toBe("aborted");
   });
 
-  test("after the decision, and a retry is there before the coordinator: it waits for its first attempt, and gets its answer", async () => {
+  test("before it hears of the decision, and a retry is there before the coordinator: it waits for its first attempt, and gets its answer", async () => {
     const workflowId = await activeWorkflow();
     const requestId = `joins-${workflowId}`;
-    const killed = cluster.host("manager").killOn("decision received");
+    const { host, participant } = cluster;
+    // The last vote is not given before the manager, whose own has arrived, reads nothing any more.
+    participant("beta").signal("SIGSTOP");
     complete(workflowId, requestId).catch(() => undefined);
-    const transactionId = String((await killed)["transaction"]);
-    await cluster.host("coordinator").kill();
+    const transactionId = await heldBy(workflowId);
+    await host("coordinator").logged({ msg: "vote received", transaction: transactionId, participant: "concord.workflow" });
+    host("manager").signal("SIGSTOP");
+    participant("beta").signal("SIGCONT");
+    await participant("beta").logged({ msg: "decision received", transaction: transactionId });
+    await host("manager").kill();
+    await host("coordinator").kill();
     await cluster.start("manager");
     const retried = complete(workflowId, requestId);
     // Its first attempt is in doubt still: this is what a stranger would hear.
