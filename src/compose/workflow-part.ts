@@ -7,6 +7,7 @@ import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { createArchive } from "../rpc/archive.ts";
 import { callable, openChannel } from "../rpc/clients/channel.ts";
+import { createCheckStreams } from "../rpc/clients/check-streams.ts";
 import { createParticipantTransport } from "../rpc/clients/participant-transport.ts";
 import { type PeerWatch, watchPeers } from "../rpc/clients/peer-watch.ts";
 import { createPredicateClient, predicateCalls } from "../rpc/clients/predicate-client.ts";
@@ -171,9 +172,12 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
       ) as [Own, Own];
       const predicateChannel = openChannel(predicate.address, predicate.security);
       const commitChannel = openChannel(commit.address, commit.security);
+      // Who wants to be told of each call is told of questions as calls.
+      const streams = telemetry === undefined ? createCheckStreams({ ...predicate, clock: systemClock }) : undefined;
       peers = {
         predicates: createPredicateClient({
           engine: predicateCalls(predicateChannel, telemetry && toldCalls(predicate.address, telemetry)),
+          streams,
           address: predicate.address,
           timeoutMs: config.predicateTimeout,
           logger,
@@ -214,6 +218,7 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
       await loop.run({ job: "bulk" }, bulk.resumeAll);
       closers.push(
         peerWatch.close,
+        () => streams?.close(),
         () => predicateChannel.close(),
         () => commitChannel.close(),
       );

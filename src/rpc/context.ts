@@ -7,7 +7,7 @@ import { assert } from "../kernel/assert.ts";
 import { type Origin, originFields, usableCallId, usableTraceparent, usableTracestate } from "../kernel/origin.ts";
 import type { Principal } from "../kernel/principal.ts";
 import type { Span, Spans } from "../kernel/spans.ts";
-import type { TimeMs } from "../kernel/time.ts";
+import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
@@ -42,6 +42,8 @@ export type RpcContext = {
   /** Set by a handler that answers for many workflows one by one: those that its caller may see and not have. They are in the audit log. */
   deniedIds?: readonly string[];
   readonly log: CallLog;
+  /** Of a stream whose messages are calls in all but name: tells of one, since when it was there, and whose it is. */
+  readonly answered: (sinceMs: DurationMs, callId?: string) => void;
   /** To be handed on to whatever the call causes. */
   readonly origin: Origin;
 };
@@ -166,6 +168,11 @@ export function createContextMiddleware(
         needs: granted?.needs ?? unneeded,
         guard: guardOf(permission),
         log,
+        answered: (sinceMs: DurationMs, callId?: string) => {
+          onCall?.(call.method.path.slice(1), Status[Status.OK], performance.now() - sinceMs);
+          const request = usableCallId(callId) ?? log.requestId;
+          log.debug({ request, rpc: call.method.path, ms: elapsed(sinceMs) }, "call");
+        },
         origin,
         signal,
       });

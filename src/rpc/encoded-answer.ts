@@ -59,7 +59,16 @@ export function listAnswer<Message, Partial>(
   items: readonly Uint8Array[],
   rest: Partial,
 ): Partial {
-  const answer = new BinaryWriter();
-  for (const item of items) answer.uint32(itemsTag).bytes(item);
-  return new EncodedAnswer(answer.raw(encoded(type, rest)).finish()) as unknown as Partial;
+  return new EncodedAnswer(encodedList(type, items, rest)) as unknown as Partial;
+}
+
+/** The same in bytes. */
+export function encodedList<Message, Partial>(
+  type: MessageType<Message, Partial>,
+  items: readonly Uint8Array[],
+  rest: Partial,
+): Uint8Array {
+  const list = new BinaryWriter();
+  for (const item of items) list.uint32(itemsTag).bytes(item);
+  return list.raw(encoded(type, rest)).finish();
 }

@@ -1,6 +1,10 @@
 import type { CallContext } from "nice-grpc-common";
 import { mayHaveType } from "../access/core/scope.ts";
-import type { PredicateLogicServiceImplementation } from "../gen/concord/predicate/v1/predicate_logic.ts";
+import type {
+  BatchValidateTransitionsRequest,
+  PredicateLogicServiceImplementation,
+  StreamValidateTransitionsRequest,
+} from "../gen/concord/predicate/v1/predicate_logic.ts";
 import { assert } from "../kernel/assert.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { RuleId } from "../kernel/ids.ts";
@@ -8,6 +12,7 @@ import type { Turns } from "../kernel/turns.ts";
 import type { Question } from "../predicate/answers.ts";
 import type { Engine } from "../predicate/engine.ts";
 import type { Logger } from "../runtime/logger.ts";
+import { burstsOf } from "./bursts.ts";
 import type { RpcContext } from "./context.ts";
 import { diagnosticToWire, sourceFromWire } from "./convert-rule-set.ts";
 import { questionFromWire, verdictsToWire, workflowsOf } from "./convert-verdict.ts";
@@ -20,6 +25,8 @@ import { ruleAnswers } from "./rule-answers.ts";
 import { ruleChanges } from "./rule-changes.ts";
 import { ruleLists } from "./rule-lists.ts";
 import { checkRuleTypes } from "./rule-permission.ts";
+import { untilAborted } from "./until-aborted.ts";
+import { InvalidMessage } from "./validation.ts";
 import { type Verdicts, verdictLists } from "./verdict-lists.ts";
 
 /** `concord.predicate.v1.PredicateLogic` over an engine. */
@@ -53,6 +60,13 @@ export function createPredicateService(dependencies: {
     return verdictsToWire(outcome.value);
   }
 
+  const judgedAll = ({ checks, ...options }: BatchValidateTransitionsRequest, context: CallContext & RpcContext) =>
+    judged(
+      checks.map((check, index) => questionFromWire(check, `checks[${index}]`)),
+      options,
+      context,
+    );
+
   return {
     ...ruleChanges(engine),
     ...ruleLists(dependencies),
@@ -64,9 +78,20 @@ export function createPredicateService(dependencies: {
       return { verdict };
     },
 
-    async batchValidateTransitions({ checks, ...options }, context) {
-      const questions = checks.map((check, index) => questionFromWire(check, `checks[${index}]`));
-      return { verdicts: await judged(questions, options, context) };
+    async batchValidateTransitions(request, context) {
+      return { verdicts: await judgedAll(request, context) };
+    },
+
+    async *streamValidateTransitions(requests: AsyncIterable<StreamValidateTransitionsRequest | InvalidMessage>, context) {
+      for await (const burst of untilAborted(burstsOf(requests), context.signal)) {
+        for (const request of burst) {
+          if (request instanceof InvalidMessage) throw request.failure;
+          const sinceMs = clock.monotonicMs();
+          const verdicts = await judgedAll(request, context);
+          context.answered(sinceMs, request.callIds[0]);
+          yield { verdicts, question: request.question };
+        }
+      }
     },
 
     async validateMetadata({ workflowType, metadata, minRevision }, { permission }) {

@@ -4,6 +4,7 @@ import { type MethodDefinition, status as Status } from "@grpc/grpc-js";
 import type { CallContext } from "nice-grpc";
 import { descriptorFiles, registry } from "./descriptors.ts";
 import { reflectionBytesMax } from "./limits.ts";
+import { untilAborted } from "./until-aborted.ts";
 import { InvalidMessage } from "./validation.ts";
 
 /** Of both, the messages are the same. grpcurl asks for v1 first; ghz, grpcui and Python's client know only v1alpha. */
@@ -184,21 +185,3 @@ const extensionNumbers = (typeName: string): readonly number[] =>
 
 /** The library's own name of a file has no ending. */
 const protoName = ({ proto }: { readonly proto: { readonly name: string } }): string => proto.name;
-
-/** Throws the signal's reason as soon as it aborts, also while a message is awaited: the stream of requests ends with its client only. */
-async function* untilAborted<Message>(messages: AsyncIterable<Message>, signal: AbortSignal): AsyncGenerator<Message> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  const iterator = messages[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const next = await Promise.race([iterator.next(), aborted]);
-      if (next.done === true) return;
-      yield next.value;
-    }
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}

@@ -77,3 +77,22 @@ test("without its id in the grant it takes part no more, and moves by themselves
   });
   expect(workflow?.state).toBe(WorkflowState.PAUSED);
 });
+
+test("what it asks on a stream ends with its grant, and it asks again when it has one", async () => {
+  const { workflows } = manager.clients;
+  const moved = async (workflowId: string): Promise<boolean> => {
+    await workflows.createWorkflow({ workflowId, ...by });
+    const move = workflows.transitionWorkflow({ workflowId, targetState: WorkflowState.ACTIVE, ...by });
+    return move.then(
+      () => true,
+      () => false,
+    );
+  };
+  let count = 0;
+  const next = (): string => `wf-stream-${++count}`;
+  expect(await moved(next())).toBe(true);
+  file.write({ ...grants([]), grants: [{ principals: ["rita"], roles: ["reader"] }] });
+  await until(async () => !(await moved(next())), "it may not ask");
+  file.write(grants(["concord.workflow"]));
+  await until(() => moved(next()), "it may ask again");
+});

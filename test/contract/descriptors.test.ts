@@ -49,7 +49,9 @@ describe.each(methods)("$rpc", ({ method }) => {
         name,
       );
     const isQuestion =
-      /^(Get|List|Count|Watch|Wait|Check|Explain|Assess|Lint|Replay|Validate|BatchValidate|Participate|Replay|Export)/.test(name);
+      /^(Get|List|Count|Watch|Wait|Check|Explain|Assess|Lint|Replay|Validate|BatchValidate|StreamValidate|Participate|Replay|Export)/.test(
+        name,
+      );
     expect(isMutation !== isQuestion, `${name} is either a mutation or a question`).toBe(true);
     if (isMutation) expect(["request_id", "requested_by", "reason"].filter((field) => !fields.has(field))).toEqual([]);
     // A state has four moves at most.
@@ -236,7 +238,7 @@ describe("TwoPhaseCommit/Participate answers with the name of the field that bre
   const ofHello = (path: string): boolean => path.startsWith("hello.");
 
   test.each(all.filter(({ path }) => ofHello(path)))("$path has $what: the stream ends", async ({ path, bytes }) => {
-    const stream = client.participate();
+    const stream = client.converse("TwoPhaseCommit/Participate");
     stream.send(Buffer.from(bytes));
     const failure = await stream.end();
     expect(failure).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST" });

@@ -658,6 +658,7 @@ const others: readonly RpcName[] = [
   "WorkflowService/PauseBulkOperation",
   "WorkflowService/ResumeBulkOperation",
   "WorkflowService/CancelBulkOperation",
+  "PredicateLogic/StreamValidateTransitions",
   // In rule-life.test.ts.
   "PredicateLogic/WatchRuleSet",
   // In verdict-log.test.ts.
@@ -707,6 +708,55 @@ describe("WorkflowService/WatchWorkflowEvents", () => {
   test("fails: a sequence that is not reached yet", async () => {
     const watch = client.stream("WorkflowService/WatchWorkflowEvents", { after_sequence: 1_000_000 });
     expect(await watch.end()).toMatchObject(invalid("after_sequence"));
+  });
+});
+
+describe("PredicateLogic/StreamValidateTransitions", () => {
+  const rpc = "PredicateLogic/StreamValidateTransitions";
+
+  const paused = { ...check, target_state: "WORKFLOW_STATE_PAUSED" };
+
+  test("answers each question, in their order", async () => {
+    const stream = client.converse(rpc);
+    stream.send({ checks: [paused, { ...check, target_state: ACTIVE }], question: 7 });
+    stream.send({ checks: [{ ...check, target_state: ACTIVE }] });
+    expect(await stream.next()).toMatchObject({
+      question: "7",
+      verdicts: [{ judgement: "JUDGEMENT_ALLOWED" }, { judgement: "JUDGEMENT_INVALID_TRANSITION" }],
+    });
+    expect(await stream.next()).toMatchObject({ question: "0", verdicts: [{ judgement: "JUDGEMENT_INVALID_TRANSITION" }] });
+    stream.endSending();
+    expect(await stream.end()).toBeUndefined();
+  });
+
+  test("ends with the first question that is wrong; what was asked before it is answered", async () => {
+    const stream = client.converse(rpc);
+    stream.send({ checks: [paused] });
+    stream.send({ checks: [paused, { ...check, target_state: 0 }] });
+    stream.send({ checks: [paused], question: 3 });
+    expect(await stream.next()).toMatchObject({ question: "0", verdicts: [{ judgement: "JUDGEMENT_ALLOWED" }] });
+    expect(await stream.end()).toMatchObject(invalid("checks[1].target_state"));
+    await expect(stream.next()).rejects.toThrow("has ended");
+  });
+
+  test("ends when the server does, also while nothing is asked", async () => {
+    const folder = temporaryFolder();
+    const leaving = await startServer({ dataDir: folder.path, services: "predicate" });
+    const its = createProtoClient(leaving.address);
+    const stream = its.converse(rpc);
+    stream.send({ checks: [paused] });
+    await stream.next();
+    const stopped = leaving.stop();
+    expect(await stream.end()).toMatchObject({ code: "UNAVAILABLE", reason: "SHUTTING_DOWN" });
+    await stopped;
+    its.close();
+    folder.remove();
+  });
+
+  test("ends with the first question that cannot be judged: a revision that is not reached", async () => {
+    const stream = client.converse(rpc);
+    stream.send({ checks: [check], min_revision: 1_000 });
+    expect(await stream.end()).toMatchObject({ code: "FAILED_PRECONDITION", reason: "REVISION_NOT_REACHED" });
   });
 });
 
@@ -800,7 +850,7 @@ describe("TwoPhaseCommit", () => {
 
   describe("Participate ends", () => {
     test("when the first message is no Hello", async () => {
-      const stream = client.participate();
+      const stream = client.converse("TwoPhaseCommit/Participate");
       stream.send({ sequence: 1, heartbeat: {} });
       expect(await stream.end()).toMatchObject({ code: "FAILED_PRECONDITION", reason: "PROTOCOL_VIOLATION" });
     });
@@ -812,7 +862,7 @@ describe("TwoPhaseCommit", () => {
     });
 
     test("when no protocol version is common", async () => {
-      const stream = client.participate();
+      const stream = client.converse("TwoPhaseCommit/Participate");
       stream.send({
         sequence: 1,
         hello: { participant_id: "left", instance_id: "i", version_min: 2, version_max: 3, prepare_credit: 1 },

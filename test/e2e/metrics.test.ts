@@ -20,6 +20,14 @@ test("GET /metrics tells what TwoPhaseCommit has done and how large each store i
   try {
     await connect(channel).commits.executeTransaction({});
     await connect(channel).commits.executeTransaction({ participants: [{ participantId: "nobody" }] });
+    const { workflows } = connect(channel);
+    await workflows.createWorkflow({ workflowId: "moved", requestedBy: "ada" });
+    await workflows.transitionWorkflow({
+      workflowId: "moved",
+      targetState: WorkflowState.ACTIVE,
+      requestedBy: "ada",
+      reason: "r",
+    });
     const origin = `http://127.0.0.1:${started.value.metricsPort}`;
     const text = await (await fetch(`${origin}/metrics`)).text();
     expect(text).toContain("concord_commit_transactions_begun_total 2");
@@ -39,13 +47,16 @@ test("GET /metrics tells what TwoPhaseCommit has done and how large each store i
     expect(text).toMatch(/^concord_store_writes_total\{store="commit"\} [1-9]/m);
     expect(text).toContain('concord_calls_under_way{kind="session",service="concord.commit.v1.TwoPhaseCommit"} 1');
     expect(text).toMatch(/^concord_build_info\{version="\d+\.\d+\.\d+",node="\d+\.\d+\.\d+"\} 1$/m);
-    expect(text).toMatch(/^concord_workflows 0$/m);
+    expect(text).toMatch(/^concord_workflows 1$/m);
     expect(text).toMatch(/^concord_workflows_limit 1000000$/m);
     expect(text).toMatch(/^concord_log_lines_lost_total\{of="log"\} 0$/m);
     expect(text).toMatch(/^concord_connections_open [1-9]/m);
     expect(text).toMatch(/^concord_receiving_bytes 0$/m);
     const execute = 'rpc_method="concord.commit.v1.TwoPhaseCommit/ExecuteTransaction"';
     expect(text).toContain(`rpc_server_call_duration_seconds_count{${execute},rpc_response_status_code="OK"} 2`);
+    // Of the move, the question to the rules.
+    const question = 'rpc_method="concord.predicate.v1.PredicateLogic/StreamValidateTransitions"';
+    expect(text).toContain(`rpc_server_call_duration_seconds_count{${question},rpc_response_status_code="OK"} 1`);
     expect(text).toMatch(/^concord_service_serving\{service="concord\.workflow\.v1\.WorkflowService"\} 1$/m);
     expect(text).toMatch(/^concord_disk_free_bytes \d/m);
     expect((await fetch(`${origin}/`)).status).toBe(404);

@@ -1,11 +1,12 @@
 import { ServerCredentials } from "@grpc/grpc-js";
-import { createServer, type ServerError } from "nice-grpc";
+import { createServer, ServerError, Status } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import {
   type DeepPartial,
   type ListAllowedTransitionsResponse,
   PredicateLogicDefinition,
   type PredicateLogicServiceImplementation,
+  type StreamValidateTransitionsResponse,
   type ValidateMetadataResponse,
 } from "../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import { Judgement, type TransitionCheck, type TransitionVerdict } from "../../src/gen/concord/predicate/v1/verdict.ts";
@@ -16,7 +17,12 @@ export type Answerer = (checks: readonly TransitionCheck[]) => Promise<readonly 
 export const echo: Answerer = async (checks) =>
   checks.map(({ workflow }) => ({ judgement: Judgement.ALLOWED, ruleSetRevision: workflow?.version ?? 0n }));
 
-export async function startFakePredicateLogic() {
+export type QuestionAnswerer = (question: {
+  readonly checks: readonly TransitionCheck[];
+  readonly question: bigint;
+}) => Promise<readonly DeepPartial<StreamValidateTransitionsResponse>[]>;
+
+export async function startFakePredicateLogic({ address = "127.0.0.1:0" } = {}) {
   const calls: string[][] = [];
   const server = createServer().use(errorDetailsServerMiddleware);
   const alone: string[] = [];
@@ -29,6 +35,12 @@ export async function startFakePredicateLogic() {
     /** Who was asked whether their metadata is right, by type. */
     askedOfMetadata: [] as string[],
     answerOfMetadata: async (): Promise<DeepPartial<ValidateMetadataResponse>> => ({ ruleSetRevision: 4n }),
+    hasStreams: false,
+    /** Those that are open. */
+    streams: new Set<object>(),
+    /** What was asked on streams. */
+    questions: [] as { readonly checks: readonly string[]; readonly callIds: readonly string[] }[],
+    answerQuestion: (async ({ checks, question }) => [{ verdicts: await fake.answer(checks), question }]) as QuestionAnswerer,
     address: "",
     stop: () => server.forceShutdown(),
   };
@@ -43,6 +55,21 @@ export async function startFakePredicateLogic() {
       calls.push(checks.map(({ workflow }) => workflow?.workflowId ?? ""));
       return { verdicts: await fake.answer(checks) };
     },
+    async *streamValidateTransitions(requests, { signal }) {
+      if (!fake.hasStreams) throw new ServerError(Status.UNIMPLEMENTED, "no such method here");
+      const stream = {};
+      fake.streams.add(stream);
+      // Also while it answers.
+      signal.addEventListener("abort", () => fake.streams.delete(stream));
+      try {
+        for await (const { checks, question, callIds } of requests) {
+          fake.questions.push({ checks: checks.map(({ workflow }) => workflow?.workflowId ?? ""), callIds });
+          yield* await fake.answerQuestion({ checks, question });
+        }
+      } finally {
+        fake.streams.delete(stream);
+      }
+    },
     async validateMetadata({ workflowType }) {
       fake.askedOfMetadata.push(workflowType);
       return fake.answerOfMetadata();
@@ -53,7 +80,7 @@ export async function startFakePredicateLogic() {
       return { verdict: (await fake.answerAlone([check]))[0] };
     },
   });
-  const port = await server.listen("127.0.0.1:0", ServerCredentials.createInsecure());
+  const port = await server.listen(address, ServerCredentials.createInsecure());
   fake.address = `127.0.0.1:${port}`;
   return fake;
 }

@@ -167,9 +167,9 @@ export function createProtoClient(address: string) {
       methodOf(rpc).responseStream
         ? await serverStream(rpc, asBytes, Buffer.from(request)).end()
         : await fails(unary(rpc, asBytes, Buffer.from(request))),
-    /** A Participate stream. Messages go out as they are given, or as bytes. */
-    participate() {
-      const { path, responseDeserialize, requestSerialize } = methodOf("TwoPhaseCommit/Participate");
+    /** A stream whose both sides speak. Messages go out as they are given, or as bytes. */
+    converse(rpc: RpcName) {
+      const { path, responseDeserialize, requestSerialize } = methodOf(rpc);
       const serialize = (message: Message) => (message instanceof Buffer ? message : requestSerialize(message));
       const call: ClientDuplexStream<Message, Message> = client.makeBidiStreamRequest(path, serialize, responseDeserialize);
       return { ...incoming(call), send: (message: Message) => void call.write(message), endSending: () => void call.end() };

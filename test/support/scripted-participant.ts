@@ -2,7 +2,7 @@ import type { Message, ProtoClient } from "./proto-client.ts";
 
 /** A participant that does what the test says, message by message. */
 export async function joinAs(client: ProtoClient, participantId: string, hello: Message = {}) {
-  const stream = client.participate();
+  const stream = client.converse("TwoPhaseCommit/Participate");
   let sequence = 0;
   const send = (body: Message): void => {
     sequence += 1;

@@ -79,6 +79,7 @@ const ruleMethods = {
   // What is judged here is written down as a verdict: only who decides by it may ask for it.
   ValidateTransition: of("workflows", "manager", ...ruleJudges),
   BatchValidateTransitions: of("workflows", "manager", ...ruleJudges),
+  StreamValidateTransitions: of("workflows", "manager"),
   ExplainTransition: of("workflows", "manager", ...readers, ...ruleJudges),
   ListAllowedTransitions: of("workflows", "manager", ...readers, ...ruleJudges),
   ValidateMetadata: of("workflows", "manager", ...readers, ...ruleJudges),

@@ -28,6 +28,7 @@ import type {
 import { lastEventToWire, stateFromWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
 import { encoded, listAnswer, orEncoded } from "../encoded-answer.ts";
 import { causeOf } from "./cause.ts";
+import type { CheckStreams } from "./check-streams.ts";
 import { CircuitOpenError, createCircuit, failuresToOpen } from "./circuit.ts";
 import { type Contents, failureOf, isAboutContent, isOverload, overloaded } from "./predicate-failure.ts";
 import { factoryTelling, type ToldCalls, type ToldOptions } from "./telemetry.ts";
@@ -87,6 +88,12 @@ type AskedMove = Asked<PredicateCheck, PredicateVerdict> & {
 
 type AskedMetadata = Asked<MetadataQuestion, MetadataVerdict>;
 
+type Call = {
+  readonly signal: AbortSignal;
+  readonly deadline: DurationMs;
+  readonly origin: Origin | undefined;
+};
+
 /** Sends a call, and settles what it was about. */
 type Ask<Each> = (batch: readonly Each[]) => Promise<void>;
 
@@ -117,12 +124,14 @@ export const predicateCalls = (channel: Channel, told?: ToldCalls): PredicateCal
   factoryTelling(told).create(definition, channel);
 
 /**
- * Asks PredicateLogic over gRPC. What is asked while a call is under way goes into the next call, as one batch. A check that takes long is
- * asked alone. A check that cannot be answered in time is refused before it costs anything. A circuit breaker stops asking an engine that
- * does not answer, and finds out by itself when it is back; that this process, or the engine, has too much to do does not open it.
+ * Asks PredicateLogic over gRPC, on a stream where there is one. What is asked while a question is under way goes into the next one, as one batch. A
+ * check that takes long is asked alone. A check that cannot be answered in time is refused before it costs anything. A circuit breaker stops asking
+ * an engine that does not answer, and finds out by itself when it is back; that this process, or the engine, has too much to do does not open it.
  */
 export function createPredicateClient(options: {
   readonly engine: PredicateCalls;
+  /** Of the same engine, for what is prompt. Without it everything is asked by calls. */
+  readonly streams?: Pick<CheckStreams, "ask"> | undefined;
   /** For the log. */
   readonly address?: string;
   readonly timeoutMs: DurationMs;
@@ -130,7 +139,7 @@ export function createPredicateClient(options: {
   readonly clock: Clock;
   readonly spans?: Spans | undefined;
 }): PredicateClient {
-  const { engine, address, logger, timeoutMs, clock, spans } = options;
+  const { engine, streams, address, logger, timeoutMs, clock, spans } = options;
   const through = createCircuit({
     clock,
     isFailure: (error) => !isAboutContent(error) && !isOverload(error),
@@ -144,16 +153,21 @@ export function createPredicateClient(options: {
   // Each is a call of its own, whatever its size.
   const metadata = createWaitingLine<AskedMetadata>(aloneLimits, timeoutMs, () => 0);
 
-  async function askTogether(batch: readonly AskedMove[]): Promise<void> {
+  /** What is traced is asked by a call, in whose headers the trace goes on. */
+  async function verdictsOf(batch: readonly AskedMove[], call: Call): Promise<readonly TransitionVerdict[]> {
+    const checks = batch.map(wireOf);
+    const callIds = batch.map(({ origin }) => origin?.requestId ?? "");
+    const verdicts = call.origin?.traceparent === undefined ? await streams?.ask({ checks, callIds }, call) : undefined;
+    if (verdicts !== undefined) return verdicts;
     // One call on behalf of many goes under the name of the first.
-    const callIds = batch.length === 1 ? [] : batch.map(({ origin }) => origin?.requestId ?? "");
-    const request = listAnswer(BatchValidateTransitionsRequest, batch.map(wireOf), { promptOnly: true, callIds });
-    const origin = batch[0]?.origin;
+    const request = listAnswer(BatchValidateTransitionsRequest, checks, { promptOnly: true, callIds });
     const links = spans && batch.slice(1).flatMap((asked) => asked.origin ?? []);
+    return (await engine.batchValidateTransitions(request, links ? { ...call, links } : call)).verdicts;
+  }
+
+  async function askTogether(batch: readonly AskedMove[]): Promise<void> {
     try {
-      const { verdicts } = await through(() =>
-        inTime(origin, (call) => engine.batchValidateTransitions(request, links ? { ...call, links } : call)),
-      );
+      const verdicts = await through(() => inTime(batch[0]?.origin, (call) => verdictsOf(batch, call)));
       for (const [index, asked] of batch.entries()) {
         if (verdicts[index]?.judgement === Judgement.DEFERRED) enter(alone, askAlone, asked);
         else asked.settle(verdictFromWire(verdicts[index]));
@@ -186,14 +200,7 @@ export function createPredicateClient(options: {
   }
 
   /** Ends a call when the engine has been silent for the timeout. That this process did not listen is no silence. */
-  async function inTime<T>(
-    origin: Origin | undefined,
-    ask: (call: {
-      readonly signal: AbortSignal;
-      readonly deadline: DurationMs;
-      readonly origin: Origin | undefined;
-    }) => Promise<T>,
-  ): Promise<T> {
+  async function inTime<T>(origin: Origin | undefined, ask: (call: Call) => Promise<T>): Promise<T> {
     const silence = new AbortController();
     const cancel = afterSilence(clock, timeoutMs, () => silence.abort());
     try {

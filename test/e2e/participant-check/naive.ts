@@ -52,7 +52,7 @@ let isLeaving = false;
 /** Resolves to how long to wait before the next stream. */
 async function converse(attempt: number): Promise<number> {
   const client = createProtoClient(address);
-  const stream = client.participate();
+  const stream = client.converse("TwoPhaseCommit/Participate");
   let sequence = 0;
   let coordinatorId: string | undefined;
   let heard = "0";

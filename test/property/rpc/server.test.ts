@@ -46,9 +46,27 @@ describe.each(methods.filter(({ kind }) => kind === "unary"))("$rpc", ({ rpc, in
   });
 });
 
+function inputOf(wanted: RpcName) {
+  const found = methods.find(({ rpc }) => rpc === wanted);
+  if (found === undefined) throw new Error(`no ${wanted}`);
+  return found.input;
+}
+
+test("PredicateLogic/StreamValidateTransitions answers bytes of any kind, or ends with a reason", async () => {
+  const input = inputOf("PredicateLogic/StreamValidateTransitions");
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(tapes, mutations), { minLength: 1, maxLength: 20 }), async (messages) => {
+      const stream = client.converse("PredicateLogic/StreamValidateTransitions");
+      for (const [tape, changes] of messages) stream.send(Buffer.from(spoil(randomMessage(input, tapeOf(tape)), changes)));
+      stream.endSending();
+      expect(["INTERNAL", "UNKNOWN"]).not.toContain((await stream.end())?.code);
+    }),
+    runs,
+  );
+});
+
 test("TwoPhaseCommit/Participate answers bytes of any kind with Nack, or ends with a reason", async () => {
-  const input = methods.find(({ kind }) => kind === "bidi_streaming")?.input;
-  if (input === undefined) throw new Error("no Participate");
+  const input = inputOf("TwoPhaseCommit/Participate");
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(tapes, mutations), { minLength: 1, maxLength: 20 }), async (messages) => {
       const participant = await joinAs(client, "clumsy");

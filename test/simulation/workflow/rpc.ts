@@ -236,6 +236,7 @@ export function createRpc(stage: Stage): Rpc {
       principal: nobody,
       permission: everything,
       needs: () => undefined,
+      answered: () => undefined,
       guard: undefined,
       log: quiet,
       origin: quiet,

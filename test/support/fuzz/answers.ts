@@ -41,6 +41,7 @@ const more: Readonly<Record<string, readonly string[]>> = {
   GetSystemStats: [],
   ValidateTransition: ["FAILED_PRECONDITION"],
   BatchValidateTransitions: ["FAILED_PRECONDITION"],
+  StreamValidateTransitions: ["FAILED_PRECONDITION"],
   ValidateMetadata: ["FAILED_PRECONDITION"],
   ExplainTransition: ["FAILED_PRECONDITION", "NOT_FOUND"],
   // Of a workflow, and of a question.

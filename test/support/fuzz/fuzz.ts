@@ -82,11 +82,14 @@ function tapeFor(seed: number, call: number): Tape {
 function requestsOf(method: DescMethod, tape: Tape, learnt: Learnt): readonly Uint8Array[] {
   if (method.methodKind !== "bidi_streaming") return [requestOf(method, tape, learnt)];
   let opening = requestOf(method, tape, learnt);
-  // Without a Hello nothing after it is heard. Now and then, none is found.
-  for (let tries = 0; tries < 20 && !isHello(method, opening); tries += 1) opening = requestOf(method, tape, learnt);
+  // Of a session: without a Hello nothing after it is heard. Now and then, none is found.
+  for (let tries = 0; tries < 20 && opensSession(method) && !isHello(method, opening); tries += 1)
+    opening = requestOf(method, tape, learnt);
   const further = Array.from({ length: tape.below(8) }, (_, index) => requestOf(method, tape, learnt, { sequence: index + 2 }));
   return [opening, ...further];
 }
+
+const opensSession = ({ input }: DescMethod): boolean => input.fields.some(({ localName }) => localName === "sequence");
 
 function isHello({ input }: DescMethod, bytes: Uint8Array): boolean {
   try {

@@ -1,8 +1,11 @@
+import { StreamValidateTransitionsRequest } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import type { DeepPartial, Rule } from "../../../src/gen/concord/predicate/v1/rule_set.ts";
 import { BatchMode } from "../../../src/gen/concord/workflow/v1/batch.ts";
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import { WatchPosition } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
 import { structValueCountMax } from "../../../src/kernel/limits.ts";
+import { duplexCall } from "../../../src/rpc/clients/duplex-call.ts";
+import { encoded } from "../../../src/rpc/encoded-answer.ts";
 import { answered, by, type HostileWorld, times } from "./world.ts";
 
 /** One legal thing, or one refused, that a stranger may do as often as they like. Resolves when it has its answers. */
@@ -53,6 +56,17 @@ const dearCheck = {
   targetState: PAUSED,
   ...by,
 };
+
+const dearQuestion = encoded(StreamValidateTransitionsRequest, { checks: [dearCheck], promptOnly: true });
+
+/** All of them in one write. */
+function dearQuestions({ address }: HostileWorld, count: number): Promise<void> {
+  const path = "/concord.predicate.v1.PredicateLogic/StreamValidateTransitions";
+  const questions = (async function* () {
+    yield Array.from({ length: count }, () => dearQuestion);
+  })();
+  return endOf(duplexCall({ address, path }, questions, new AbortController().signal));
+}
 
 const wide = Object.fromEntries(Array.from({ length: structValueCountMax - 1 }, (_, index) => [`k${index}`, index]));
 
@@ -143,6 +157,14 @@ export const hostileCalls: readonly HostileCall[] = [
     name: "a batch of 1,000 checks, each quadratic",
     run: ({ clients }) =>
       answered(clients.predicates.batchValidateTransitions({ checks: Array.from({ length: 1000 }, () => dearCheck) })),
+  },
+  {
+    name: "1,000 questions on a stream, each quadratic",
+    run: (world) => dearQuestions(world, 1000),
+  },
+  {
+    name: "200 streams at once, each with five quadratic questions",
+    run: (world) => times(200, () => dearQuestions(world, 5), 200),
   },
   {
     name: "10 explanations of a quadratic check",

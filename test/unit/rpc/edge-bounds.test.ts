@@ -79,7 +79,7 @@ describe("a bound of its own has each service, and each kind of call:", () => {
     expect(await client.stream("Health/Watch", {}).next()).toEqual({ status: "SERVING" });
     // As the recording server answers whatever comes to a handler.
     expect(await client.failure("WorkflowService/GetWorkflow", { workflow_id: "w" })).toMatchObject({ message: "noted" });
-    client.participate();
+    client.converse("TwoPhaseCommit/Participate");
     await until(() => underWay("session", "TwoPhaseCommit") === 1, "a participant has come in");
   });
 
@@ -102,7 +102,9 @@ describe("a bound of its own has each service, and each kind of call:", () => {
     const other = connect();
     for (let count = 0; count < bounds.streamsMax; count += 1) other.call(path.participate);
     await until(() => underWay("session", "TwoPhaseCommit") === bounds.streamsMax, "all of them are open");
-    expect(await client.participate().end()).toMatchObject(overloaded(3, "sessions of concord.commit.v1.TwoPhaseCommit at once"));
+    expect(await client.converse("TwoPhaseCommit/Participate").end()).toMatchObject(
+      overloaded(3, "sessions of concord.commit.v1.TwoPhaseCommit at once"),
+    );
   });
 
   test("a request that has not come yet counts, though no handler knows of it", async () => {

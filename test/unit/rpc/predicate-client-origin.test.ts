@@ -78,7 +78,7 @@ test("a check goes to the engine under the id of its call; several together unde
     headers: ["x-request-id", "traceparent", "tracestate"].map((key) => context.metadata.get(key)),
     callIds: (request as BatchValidateTransitionsRequest).callIds,
   }));
-  expect(alone).toEqual({ headers: ["call-1", traceparentOf("b".repeat(16)), "x=1"], callIds: [] });
+  expect(alone).toEqual({ headers: ["call-1", traceparentOf("b".repeat(16)), "x=1"], callIds: ["call-1"] });
   expect(together).toEqual({ headers: ["call-2", undefined, undefined], callIds: ["call-2", "", "call-3"] });
 });
 

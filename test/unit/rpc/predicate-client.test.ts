@@ -6,6 +6,7 @@ import { Judgement } from "../../../src/gen/concord/predicate/v1/verdict.ts";
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import type { JsonObject } from "../../../src/kernel/json.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
+import { type CheckStreams, createCheckStreams } from "../../../src/rpc/clients/check-streams.ts";
 import { createPredicateClient, predicateCalls } from "../../../src/rpc/clients/predicate-client.ts";
 import { invalidField, rpcError } from "../../../src/rpc/errors.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
@@ -292,6 +293,97 @@ describe("a question that the engine does not take", () => {
   ])("$what", async ({ error, refusal }) => {
     fake.answer = failWith(error);
     expect(await ask("wf")).toEqual({ ok: false, error: { type: "refused", refusal: { limit: undefined, ...refusal } } });
+  });
+});
+
+describe("by streams", () => {
+  let streams: CheckStreams;
+
+  beforeEach(() => {
+    fake.hasStreams = true;
+    streams = createCheckStreams({ address: fake.address, clock: systemClock });
+    client = connect();
+  });
+
+  afterEach(() => streams.close());
+
+  const connect = (timeoutMs = 20_000, clock = systemClock): PredicateClient =>
+    createPredicateClient({
+      engine: predicateCalls(channel),
+      streams,
+      timeoutMs,
+      logger: pino({ level: "silent" }),
+      clock,
+    });
+
+  test("1,000 questions at once go over two streams, and none by a call", async () => {
+    const answers = await askMany(1_000);
+    expect(answers).toEqual(answers.map((_, index) => allowedUnder(index + 1)));
+    expect(fake.questions.map(({ checks }) => checks.length)).toEqual([128, 128, 128, 128, 128, 128, 128, 104]);
+    expect(fake.streams.size).toBe(2);
+    expect(fake.calls).toEqual([]);
+  });
+
+  test("each question says whose it is", async () => {
+    await ask("a", 1, { ...patient, origin: { requestId: "call-a" } });
+    await Promise.all([ask("b"), ask("c", 1, { ...patient, origin: { requestId: "call-c" } })]);
+    expect(fake.questions).toEqual([
+      { checks: ["a"], callIds: ["call-a"] },
+      { checks: ["b", "c"], callIds: ["", "call-c"] },
+    ]);
+  });
+
+  test("what is traced goes by a call", async () => {
+    const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+    expect(await ask("a", 1, { ...patient, origin: { requestId: "call-a", traceparent } })).toEqual(allowedUnder(1));
+    expect([fake.questions.length, fake.calls.length]).toEqual([0, 1]);
+  });
+
+  test("a check that spoils its batch fails alone, and with the words of the engine", async () => {
+    fake.answer = async (checks) => {
+      if (checks.some(({ workflow }) => workflow?.workflowId === "wf-3")) throw invalidField("checks[0].context", "is bad");
+      return echo(checks);
+    };
+    const answers = await askMany(6);
+    expect(answers.map(({ ok }) => ok)).toEqual([true, true, true, false, true, true]);
+    expect(answers[3]).toMatchObject({ error: { type: "refused", refusal: { why: "invalid", cause: "context: is bad" } } });
+  });
+
+  test("a check whose rules take long is asked alone, by a call", async () => {
+    fake.answer = async (checks) => checks.map(() => ({ judgement: Judgement.DEFERRED }));
+    expect(await ask("wf", 3)).toEqual(allowedUnder(3));
+    expect(fake.alone).toEqual(["wf"]);
+  });
+
+  test("an engine that has no streams is asked by calls", async () => {
+    fake.hasStreams = false;
+    expect(await ask("wf-1", 1)).toEqual(allowedUnder(1));
+    expect(await ask("wf-2", 2)).toEqual(allowedUnder(2));
+    expect(fake.calls).toEqual([["wf-1"], ["wf-2"]]);
+  });
+
+  test("an engine that is overloaded is an answer, and the circuit stays closed", async () => {
+    fake.answer = failWith(busy);
+    for (let call = 0; call < 10; call += 1) expect(await ask("wf")).toMatchObject(overloaded);
+    fake.answer = echo;
+    expect(await ask("wf", 7)).toEqual(allowedUnder(7));
+  });
+
+  test("one that falls silent is not waited for twice, and opens the circuit", async () => {
+    client = connect(50);
+    fake.answer = () => new Promise(() => undefined);
+    for (let call = 0; call < 5; call += 1) expect(await ask("wf")).toMatchObject(unavailable);
+    expect(await ask("wf")).toEqual({ ok: false, error: { type: "unavailable", cause: "circuit open" } });
+    // The first question is asked both ways, within the time of one; and no other stream is opened for a while.
+    expect([fake.questions.length, fake.calls.length]).toEqual([1, 5]);
+  });
+
+  test("when this process is too busy to hear the answer, that is overload", async () => {
+    expect(await ask("wf", 7)).toEqual(allowedUnder(7));
+    client = connect(50, clockWhoseTimersFire(1_000));
+    fake.answer = () => new Promise(() => undefined);
+    expect(await ask("wf")).toMatchObject({ error: { type: "overloaded" } });
+    expect([fake.questions.length, fake.calls.length]).toEqual([2, 0]);
   });
 });
 

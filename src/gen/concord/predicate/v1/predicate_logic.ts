@@ -199,6 +199,28 @@ export interface BatchValidateTransitionsResponse {
   readonly verdicts: readonly TransitionVerdict[];
 }
 
+/** One question of a stream, about many moves. */
+export interface StreamValidateTransitionsRequest {
+  /** As in BatchValidateTransitionsRequest. */
+  readonly checks: readonly TransitionCheck[];
+  /** As in BatchValidateTransitionsRequest. */
+  readonly promptOnly: boolean;
+  /** As in ValidateTransitionRequest. */
+  readonly minRevision: bigint;
+  /** As in BatchValidateTransitionsRequest. Left out: the `x-request-id` of the stream. */
+  readonly callIds: readonly string[];
+  /** Any number. Its answer has it, too, so that an answer cannot be taken for that of another question. */
+  readonly question: bigint;
+}
+
+/** The judgement of the moves of one question. */
+export interface StreamValidateTransitionsResponse {
+  /** One answer per check, in the same order, all under one rule-set revision. */
+  readonly verdicts: readonly TransitionVerdict[];
+  /** As in the question. */
+  readonly question: bigint;
+}
+
 /** Asks why a move is allowed or not. */
 export interface ExplainTransitionRequest {
   /** The question. */
@@ -1168,6 +1190,187 @@ export const BatchValidateTransitionsResponse: MessageFns<BatchValidateTransitio
   fromPartial(object: DeepPartial<BatchValidateTransitionsResponse>): BatchValidateTransitionsResponse {
     const message = createBaseBatchValidateTransitionsResponse() as any;
     message.verdicts = object.verdicts?.map((e) => TransitionVerdict.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseStreamValidateTransitionsRequest(): StreamValidateTransitionsRequest {
+  return { checks: [], promptOnly: false, minRevision: 0n, callIds: [], question: 0n };
+}
+
+export const StreamValidateTransitionsRequest: MessageFns<StreamValidateTransitionsRequest> = {
+  encode(message: StreamValidateTransitionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.checks) {
+      TransitionCheck.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.promptOnly !== false) {
+      writer.uint32(16).bool(message.promptOnly);
+    }
+    if (message.minRevision !== 0n) {
+      if (BigInt.asIntN(64, message.minRevision) !== message.minRevision) {
+        throw new globalThis.Error("value provided for field message.minRevision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.minRevision);
+    }
+    for (const v of message.callIds) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.question !== 0n) {
+      if (BigInt.asIntN(64, message.question) !== message.question) {
+        throw new globalThis.Error("value provided for field message.question of type int64 too large");
+      }
+      writer.uint32(40).int64(message.question);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamValidateTransitionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamValidateTransitionsRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.checks.push(TransitionCheck.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.promptOnly = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.minRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.callIds.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.question = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StreamValidateTransitionsRequest>): StreamValidateTransitionsRequest {
+    return StreamValidateTransitionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StreamValidateTransitionsRequest>): StreamValidateTransitionsRequest {
+    const message = createBaseStreamValidateTransitionsRequest() as any;
+    message.checks = object.checks?.map((e) => TransitionCheck.fromPartial(e)) || [];
+    message.promptOnly = object.promptOnly ?? false;
+    message.minRevision = (object.minRevision !== undefined && object.minRevision !== null)
+      ? BigInt(object.minRevision)
+      : 0n;
+    message.callIds = object.callIds?.map((e) => e) || [];
+    message.question = (object.question !== undefined && object.question !== null) ? BigInt(object.question) : 0n;
+    return message;
+  },
+};
+
+function createBaseStreamValidateTransitionsResponse(): StreamValidateTransitionsResponse {
+  return { verdicts: [], question: 0n };
+}
+
+export const StreamValidateTransitionsResponse: MessageFns<StreamValidateTransitionsResponse> = {
+  encode(message: StreamValidateTransitionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.verdicts) {
+      TransitionVerdict.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.question !== 0n) {
+      if (BigInt.asIntN(64, message.question) !== message.question) {
+        throw new globalThis.Error("value provided for field message.question of type int64 too large");
+      }
+      writer.uint32(16).int64(message.question);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamValidateTransitionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamValidateTransitionsResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.verdicts.push(TransitionVerdict.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.question = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StreamValidateTransitionsResponse>): StreamValidateTransitionsResponse {
+    return StreamValidateTransitionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StreamValidateTransitionsResponse>): StreamValidateTransitionsResponse {
+    const message = createBaseStreamValidateTransitionsResponse() as any;
+    message.verdicts = object.verdicts?.map((e) => TransitionVerdict.fromPartial(e)) || [];
+    message.question = (object.question !== undefined && object.question !== null) ? BigInt(object.question) : 0n;
     return message;
   },
 };
@@ -6260,6 +6463,23 @@ export const PredicateLogicDefinition = {
       options: {},
     },
     /**
+     * BatchValidateTransitions for who asks all the time, as a workflow manager does: a question costs less than a call. On one stream questions are
+     * judged one after the other, and answered in their order; who has several at a time opens several streams, of which each is bounded as a session is.
+     * Nothing is kept from one question to the next, and a stream may be left at any time.
+     * A question that cannot be answered ends the stream, with the status that BatchValidateTransitions would have, and nothing behind it was judged. To
+     * ask again is safe, also by BatchValidateTransitions, whose status names the field. A server that stops ends its streams with UNAVAILABLE /
+     * SHUTTING_DOWN. A server that does not have this method answers UNIMPLEMENTED: ask by BatchValidateTransitions there.
+     * Errors: as BatchValidateTransitions.
+     */
+    streamValidateTransitions: {
+      name: "StreamValidateTransitions",
+      requestType: StreamValidateTransitionsRequest as typeof StreamValidateTransitionsRequest,
+      requestStream: true,
+      responseType: StreamValidateTransitionsResponse as typeof StreamValidateTransitionsResponse,
+      responseStream: true,
+      options: {},
+    },
+    /**
      * Judges a move as ValidateTransition does, and tells of each rule that applies what each part of it has come to, and what it has read.
      * It takes tens of times as long as the verdict alone: ask when somebody wants to know.
      * Errors: as ValidateTransition; NOT_FOUND / RULE_NOT_FOUND (no rule that is active or in shadow has an id of `rule_ids`).
@@ -6588,6 +6808,19 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<BatchValidateTransitionsResponse>>;
   /**
+   * BatchValidateTransitions for who asks all the time, as a workflow manager does: a question costs less than a call. On one stream questions are
+   * judged one after the other, and answered in their order; who has several at a time opens several streams, of which each is bounded as a session is.
+   * Nothing is kept from one question to the next, and a stream may be left at any time.
+   * A question that cannot be answered ends the stream, with the status that BatchValidateTransitions would have, and nothing behind it was judged. To
+   * ask again is safe, also by BatchValidateTransitions, whose status names the field. A server that stops ends its streams with UNAVAILABLE /
+   * SHUTTING_DOWN. A server that does not have this method answers UNIMPLEMENTED: ask by BatchValidateTransitions there.
+   * Errors: as BatchValidateTransitions.
+   */
+  streamValidateTransitions(
+    request: AsyncIterable<StreamValidateTransitionsRequest>,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<StreamValidateTransitionsResponse>>;
+  /**
    * Judges a move as ValidateTransition does, and tells of each rule that applies what each part of it has come to, and what it has read.
    * It takes tens of times as long as the verdict alone: ask when somebody wants to know.
    * Errors: as ValidateTransition; NOT_FOUND / RULE_NOT_FOUND (no rule that is active or in shadow has an id of `rule_ids`).
@@ -6805,6 +7038,19 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
     request: DeepPartial<BatchValidateTransitionsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<BatchValidateTransitionsResponse>;
+  /**
+   * BatchValidateTransitions for who asks all the time, as a workflow manager does: a question costs less than a call. On one stream questions are
+   * judged one after the other, and answered in their order; who has several at a time opens several streams, of which each is bounded as a session is.
+   * Nothing is kept from one question to the next, and a stream may be left at any time.
+   * A question that cannot be answered ends the stream, with the status that BatchValidateTransitions would have, and nothing behind it was judged. To
+   * ask again is safe, also by BatchValidateTransitions, whose status names the field. A server that stops ends its streams with UNAVAILABLE /
+   * SHUTTING_DOWN. A server that does not have this method answers UNIMPLEMENTED: ask by BatchValidateTransitions there.
+   * Errors: as BatchValidateTransitions.
+   */
+  streamValidateTransitions(
+    request: AsyncIterable<DeepPartial<StreamValidateTransitionsRequest>>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<StreamValidateTransitionsResponse>;
   /**
    * Judges a move as ValidateTransition does, and tells of each rule that applies what each part of it has come to, and what it has read.
    * It takes tens of times as long as the verdict alone: ask when somebody wants to know.
