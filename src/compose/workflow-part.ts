@@ -86,7 +86,8 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
     workflowCountMax,
     quota: quotaOf("workflows"),
   });
-  const watch = createWatch({ store, turns: createTurns({ sliceMs: watchSliceMs }), clock: systemClock });
+  const [turnsToCatchUp, liveTurns] = [createTurns({ sliceMs: watchSliceMs }), createTurns({ sliceMs: watchSliceMs })];
+  const watch = createWatch({ store, turns: turnsToCatchUp, liveTurns, clock: systemClock });
   const openedSinks = await openSinks(wiring, createEventSource({ store, watch }));
   if (!openedSinks.ok) {
     await store.close();

@@ -9,7 +9,10 @@ export const loopHoldWarnMs = 5 * loopHoldMsMax;
 /** What all sliced work together takes of one turn of the loop. The step that uses it up may take as long again. */
 export const sliceMs = loopHoldMsMax / 2;
 
-/** What all watches together take of a turn, of their own: who writes does not wait for as many as look on, and they are told within the next turns. */
+/**
+ * What all watches together take of a turn, of their own: who writes does not wait for as many as look on, and they are told within the next turns.
+ * Those that catch up have as much for themselves.
+ */
 export const watchSliceMs = 1;
 
 /** Rows of a list that are read, and made into values, in one go. */

@@ -24,7 +24,7 @@ const systemLoop: Loop = {
  * Shares each turn of the event loop among all that do long work: `sliceMs` for them together, since a thousand slices of their own would
  * hold it, too. Who finds the time used up waits in line for a later turn: who has waited before, in another line than who has not, as it is
  * likely to have much to do. The lines come first by turns, so nobody with little to do waits for all that have much. One for the whole process,
- * one for what participants say, and one for watches.
+ * one for what participants say, one for watches, and one for those among them that catch up.
  */
 export function createTurns(overrides: Partial<Loop> = {}): Turns {
   const loop = { ...systemLoop, ...overrides };

@@ -44,15 +44,20 @@ export type Watch = (options: WatchOptions) => AsyncGenerator<WatchMessage, void
 /** The watches of one store. */
 export function createWatch(dependencies: {
   readonly store: WorkflowStore;
+  /** For those that catch up: each step of theirs is a stretch of the store, and there may be thousands. */
   readonly turns: Turns;
+  /** For those that have caught up, who do not wait for the others. Unless it is there: the same. */
+  readonly liveTurns?: Turns;
   readonly clock: Clock;
   readonly bounds?: RecentBounds;
 }): Watch {
-  const { store, turns, clock } = dependencies;
-  const fanOut = createFanOut(dependencies);
+  const { store, turns, liveTurns = turns, clock } = dependencies;
+  const fanOut = createFanOut({ ...dependencies, turns: liveTurns });
   const hold = createHeldStretches(clock, heldStretchMs);
   return async function* watch(options) {
-    const watching = { store, fanOut, hold, breathe: turns(options.signal), pace: createPace(options, clock), options };
+    const { signal } = options;
+    const [breathe, breatheLive] = [turns(signal), liveTurns(signal)];
+    const watching = { store, fanOut, hold, breathe, breatheLive, pace: createPace(options, clock), options };
     let cursor = options.afterSequence;
     yield { type: "progress", sequence: cursor };
     watching.pace.sent();
@@ -77,19 +82,21 @@ type Watching = {
   readonly fanOut: FanOut;
   readonly hold: ReturnType<typeof createHeldStretches>;
   readonly breathe: Breathe;
+  readonly breatheLive: Breathe;
   readonly pace: Pace;
   readonly options: WatchOptions;
 };
 
 /** Reads the store until the rest is in memory; then there is a place. None: it has told its end. */
 async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerator<WatchMessage, Place | undefined> {
-  const { store, fanOut, breathe, pace, options } = watching;
+  const { store, fanOut, breathe, breatheLive, pace, options } = watching;
   const { workflowId, filter, passesPurgedUpTo = 0 } = options;
   const gathered = createGathered(options.together);
   const ranges = rangesOf(workflowId, filter?.known);
   let cursor = afterSequence;
-  for (;;) {
-    const pause = breathe();
+  // Most who come, and those who were a little too slow, have caught up with one look.
+  for (let breatheNow = breatheLive; ; breatheNow = breathe) {
+    const pause = breatheNow();
     if (pause !== undefined) await pause;
     // Read before the page: what comes between the two is found by the next look.
     const { newest } = await store.sequences();
@@ -101,7 +108,7 @@ async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerat
       return undefined;
     }
     for (let index = 0; ; index += 1) {
-      const pause = breathe();
+      const pause = breatheNow();
       if (pause !== undefined) await pause;
       const event = stretch.at(index);
       if (event === undefined) break;
@@ -137,11 +144,11 @@ async function readStretch({ store, hold }: Watching, afterSequence: number, ran
 }
 
 /** Tells what comes, until it has fallen behind; then says how far it has come. */
-async function* keepUp({ breathe, pace, options }: Watching, place: Place): AsyncGenerator<WatchMessage, number> {
+async function* keepUp({ breatheLive, pace, options }: Watching, place: Place): AsyncGenerator<WatchMessage, number> {
   const gathered = createGathered(options.together);
   for (;;) {
     // Many may have been woken by the same event.
-    const pause = breathe();
+    const pause = breatheLive();
     if (pause !== undefined) await pause;
     let next = place.next();
     while (next !== undefined && next !== "behind" && !gathered.add(next)) next = place.next();

@@ -307,6 +307,32 @@ describe("of many events of which none matches", () => {
     expect(judged.length).toBeLessThan(count);
   });
 
+  test("who has caught up, or comes with nothing to catch up with, does not wait for them", async () => {
+    const noTurns: Turns = () => () => new Promise(() => {});
+    const store = createMemoryWorkflowStore();
+    const looked = 2 * stretchRowsMax;
+    await append(store, Array(looked).fill(event(workflow("wf-1"))));
+    const watch = createWatch({ clock: systemClock, store, turns: noTurns, liveTurns: neverPausing });
+    const behind = start(watch, { filter: nothing, progressIntervalMs: 0 });
+    await progressTo(behind.messages, stretchRowsMax);
+    // Told again, for it is due.
+    await progressTo(behind.messages, stretchRowsMax);
+    let isTold = false;
+    void behind.messages.next().then(() => {
+      isTold = true;
+    });
+    const live = start(watch, { afterSequence: looked });
+    await progressTo(live.messages, looked);
+    const told = sequences(live.messages, 2);
+    await append(store, [event(workflow("wf-2"))]);
+    await turn();
+    await append(store, [event(workflow("wf-2"))]);
+    expect(await told).toEqual([looked + 1, looked + 2]);
+    expect(isTold).toBe(false);
+    live.stop.abort();
+    behind.stop.abort();
+  });
+
   test("watches that catch up take turns", async () => {
     const { turns, judged, matchesNothing } = slowFilters(sliceMs);
     const names = ["a", "b", "c", "d"];

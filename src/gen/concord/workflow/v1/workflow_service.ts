@@ -3526,7 +3526,8 @@ export const WorkflowServiceDefinition = {
      * (UNAVAILABLE / SHUTTING_DOWN).
      * Errors: OUT_OF_RANGE / REVISION_COMPACTED when an event after the last one told was purged, of whatever workflow: at the beginning, or
      * in the middle of a watch that is as far behind; or when `after_sequence` is of an event that was lost, because the store was restored
-     * from a backup that is older. The error's metadata say from where on nothing is missing.
+     * from a backup that is older. The error's metadata say from where on nothing is missing. INVALID_ARGUMENT / INVALID_REQUEST when `after_sequence`
+     * is beyond the newest event.
      */
     watchWorkflowEvents: {
       name: "WatchWorkflowEvents",
@@ -3941,7 +3942,8 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
    * (UNAVAILABLE / SHUTTING_DOWN).
    * Errors: OUT_OF_RANGE / REVISION_COMPACTED when an event after the last one told was purged, of whatever workflow: at the beginning, or
    * in the middle of a watch that is as far behind; or when `after_sequence` is of an event that was lost, because the store was restored
-   * from a backup that is older. The error's metadata say from where on nothing is missing.
+   * from a backup that is older. The error's metadata say from where on nothing is missing. INVALID_ARGUMENT / INVALID_REQUEST when `after_sequence`
+   * is beyond the newest event.
    */
   watchWorkflowEvents(
     request: WatchWorkflowEventsRequest,
@@ -4306,7 +4308,8 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
    * (UNAVAILABLE / SHUTTING_DOWN).
    * Errors: OUT_OF_RANGE / REVISION_COMPACTED when an event after the last one told was purged, of whatever workflow: at the beginning, or
    * in the middle of a watch that is as far behind; or when `after_sequence` is of an event that was lost, because the store was restored
-   * from a backup that is older. The error's metadata say from where on nothing is missing.
+   * from a backup that is older. The error's metadata say from where on nothing is missing. INVALID_ARGUMENT / INVALID_REQUEST when `after_sequence`
+   * is beyond the newest event.
    */
   watchWorkflowEvents(
     request: DeepPartial<WatchWorkflowEventsRequest>,
