@@ -79,8 +79,11 @@ export async function* duplexCall(
 
   const drained = (): Promise<void> =>
     new Promise((resolve) => {
-      stream.once("drain", resolve);
-      stream.once("close", resolve);
+      const go = (): void => {
+        stream.off("drain", go).off("close", go);
+        resolve();
+      };
+      stream.on("drain", go).on("close", go);
     });
 
   const read = createFrameReader(messageBytesDefault);

@@ -65,6 +65,22 @@ test("both sides stream: what is said together is one write, and what comes toge
   expect(end).toBe("well");
 });
 
+test("a stream that is often full has no more listeners for that", async () => {
+  const address = await serve((stream) => {
+    stream.respond({ ":status": 200 }, { waitForTrailers: true });
+    wellEnded(stream);
+    stream.resume().on("end", () => stream.end());
+  });
+  const warnings: string[] = [];
+  const hear = ({ name }: Error): void => void warnings.push(name);
+  process.on("warning", hear);
+  const large = "x".repeat(200_000);
+  const { end } = await converse(address, saying(...Array.from({ length: 20 }, () => [large])));
+  process.off("warning", hear);
+  expect(end).toBe("well");
+  expect(warnings).toEqual([]);
+});
+
 test("how it ends is told by its trailers, or by its headers if there is nothing else", async () => {
   const address = await serve((stream) => stream.respond(statusHeaders(overloaded(7, "streams")), { endStream: true }));
   const { end } = await converse(address, silent());
