@@ -1,7 +1,7 @@
 import type { Principal } from "../kernel/principal.ts";
 import { systemPrefix } from "../kernel/system-actor.ts";
 import type { DurationMs } from "../kernel/time.ts";
-import { begin, type Excess, isIdle, type Kept, type QuotaSetting, type Usage, unused } from "./core/quota.ts";
+import { begin, draw, type Excess, isIdle, type Kept, type QuotaSetting, type Usage, unused } from "./core/quota.ts";
 import { isLikeOne } from "./core/scope.ts";
 import { countedPrincipalCountMax } from "./limits.ts";
 
@@ -12,6 +12,8 @@ export type Counted = { readonly leave: () => void; readonly received: ((bytes: 
 export type Quotas = {
   /** Undefined: nothing is counted of this principal. */
   readonly enter: (principal: Principal, kind: "calls" | "streams") => Counted | Excess | undefined;
+  /** Of a question on a stream that has entered: what keeps it from being asked. Undefined: nothing, and it counts as a call that begins. */
+  readonly ask: (principal: Principal) => Excess | undefined;
   /** How many of a kind there may be that this principal has created. Undefined: as many as there may be of all. */
   readonly most: (name: string, what: Kept) => number | undefined;
   /** What is under way counts on. */
@@ -44,11 +46,18 @@ export function createQuotas(first: readonly QuotaSetting[], monotonicMs: () => 
     sweepsAt = Math.max(countedPrincipalCountMax, 2 * known.size);
   }
 
+  function counted({ name, by }: Principal): Known | undefined {
+    // What a process asks of itself, it does for callers that have been counted.
+    return settings.length === 0 || by === "process" ? undefined : find(name);
+  }
+
   return {
-    enter: ({ name, by }, kind) => {
-      // What a process asks of itself, it does for callers that have been counted.
-      if (settings.length === 0 || by === "process") return undefined;
-      const its = find(name);
+    ask: (principal) => {
+      const its = counted(principal);
+      return its && draw(its.usage, its.setting, monotonicMs());
+    },
+    enter: (principal, kind) => {
+      const its = counted(principal);
       if (its === undefined) return undefined;
       const { usage, setting } = its;
       const excess = begin(usage, setting, kind, monotonicMs());

@@ -174,7 +174,7 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
       const predicateChannel = openChannel(predicate.address, predicate.security);
       const commitChannel = openChannel(commit.address, commit.security);
       // Who wants to be told of each call is told of questions as calls.
-      const streams = telemetry === undefined ? createCheckStreams({ ...predicate, clock: systemClock }) : undefined;
+      const streams = telemetry === undefined ? createCheckStreams({ ...predicate, clock: systemClock, logger }) : undefined;
       peers = {
         predicates: createPredicateClient({
           engine: predicateCalls(predicateChannel, telemetry && toldCalls(predicate.address, telemetry)),

@@ -7,7 +7,7 @@ import { assert } from "../kernel/assert.ts";
 import { type Origin, originFields, usableCallId, usableTraceparent, usableTracestate } from "../kernel/origin.ts";
 import type { Principal } from "../kernel/principal.ts";
 import type { Span, Spans } from "../kernel/spans.ts";
-import type { DurationMs, TimeMs } from "../kernel/time.ts";
+import type { TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
@@ -15,12 +15,12 @@ import { callAttributes, endAttributes, failureOfServer } from "../runtime/telem
 import type { CallEnded } from "../runtime/telemetry/telemetry.ts";
 import type { Guard } from "../workflow/ports.ts";
 import { peerText } from "./address.ts";
-import { type Authority, methodDenied, permissionEndOf } from "./authority.ts";
+import { methodDenied, permissionEndOf } from "./authority.ts";
 import type { TellAudit } from "./call-audit.ts";
 import type { Calls } from "./calls.ts";
 import type { Entrants } from "./entrants.ts";
 import { overloaded, toServerError } from "./errors.ts";
-import { unauthenticated } from "./gate.ts";
+import { type Gate, unauthenticated } from "./gate.ts";
 import { isLongPoll } from "./long-polls.ts";
 import { requestIdKey, traceparentKey, tracestateKey } from "./origin-headers.ts";
 import type { Pace } from "./pace.ts";
@@ -42,8 +42,11 @@ export type RpcContext = {
   /** Set by a handler that answers for many workflows one by one: those that its caller may see and not have. They are in the audit log. */
   deniedIds?: readonly string[];
   readonly log: CallLog;
-  /** Of a stream whose messages are calls in all but name: tells of one, since when it was there, and whose it is. */
-  readonly answered: (sinceMs: DurationMs, callId?: string) => void;
+  /**
+   * Of a stream whose messages are calls in all but name: begins one, unless there is no more for this principal, and returns how to tell that it was
+   * answered. `callId`: whose it is, if not the stream's.
+   */
+  readonly ask: (callId?: string) => () => void;
   /** To be handed on to whatever the call causes. */
   readonly origin: Origin;
 };
@@ -138,7 +141,7 @@ export function createContextMiddleware(
   logger: Logger,
   pace: Pace,
   entrants: Entrants,
-  authority: Authority,
+  { authority, ask }: Pick<Gate, "authority" | "ask">,
   { loop = unwatched, onCall, spans, audit }: Told & { readonly loop?: LoopWatch } = {},
 ): (calls: Calls) => ServerMiddleware<RpcContext> {
   return ({ leaving, enter, excess }) =>
@@ -168,10 +171,15 @@ export function createContextMiddleware(
         needs: granted?.needs ?? unneeded,
         guard: guardOf(permission),
         log,
-        answered: (sinceMs: DurationMs, callId?: string) => {
-          onCall?.(call.method.path.slice(1), Status[Status.OK], performance.now() - sinceMs);
-          const request = usableCallId(callId) ?? log.requestId;
-          log.debug({ request, rpc: call.method.path, ms: elapsed(sinceMs) }, "call");
+        ask: (callId?: string) => {
+          const { path } = call.method;
+          const refusal = ask({ path, principal });
+          if (refusal !== undefined) throw refusal;
+          const sinceMs = performance.now();
+          return () => {
+            onCall?.(path.slice(1), Status[Status.OK], performance.now() - sinceMs);
+            log.debug({ request: usableCallId(callId) ?? log.requestId, rpc: path, ms: elapsed(sinceMs) }, "call");
+          };
         },
         origin,
         signal,

@@ -36,6 +36,8 @@ export type Gate = {
   readonly enter: (knock: Knock) => Entrance | Promise<Entrance>;
   /** The same of a call that is not made yet, before more of it is read than its headers: it counts against no quota. */
   readonly look: (knock: Knock) => Entrance | Promise<Entrance>;
+  /** Counts a question on a stream as a call. The answer, if its principal has used up what there is for it. */
+  readonly ask: (question: { readonly path: string; readonly principal: Principal }) => RichServerError | undefined;
   /** By which it decides what they may call, once it is known who they are. */
   readonly authority: Authority;
 };
@@ -43,7 +45,7 @@ export type Gate = {
 const everybody: Entrance = { proof: noProof };
 
 /** Without an access file: whoever reaches the port may do anything, as nobody. */
-export const openGate: Gate = { enter: () => everybody, look: () => everybody, authority: openAuthority };
+export const openGate: Gate = { enter: () => everybody, look: () => everybody, ask: () => undefined, authority: openAuthority };
 
 /** The same; but by the listener that a process has for itself, which asks for no certificate, nobody comes in but that process. */
 export function openGateWithOwn(token: string): Gate {
@@ -99,7 +101,7 @@ export function createGate(
     if (counted === undefined) return entrance;
     if ("leave" in counted) return { proof, counted };
     told.exceeded({ path, principal, what: counted.what });
-    return { answer: quotaAnswer(counted), afterMs: excessAnswerMs };
+    return { answer: statusHeaders(quotaExceeded(counted)), afterMs: excessAnswerMs };
   }
 
   function look(knock: Knock): Entrance | Promise<Entrance> {
@@ -113,6 +115,12 @@ export function createGate(
   return {
     authority,
     look,
+    ask: ({ path, principal }) => {
+      const excess = quotas.ask(principal);
+      if (excess === undefined) return undefined;
+      told.exceeded({ path, principal, what: excess.what });
+      return quotaExceeded(excess);
+    },
     enter: (knock) => {
       const entrance = look(knock);
       return entrance instanceof Promise ? entrance.then((known) => count(knock, known)) : count(knock, entrance);
@@ -155,17 +163,14 @@ const excessWords: Readonly<Record<Excess["what"], string>> = {
 /** Nobody is sent away for longer: quotas may change. */
 const retryAfterMsMax: DurationMs = 60_000;
 
-function quotaAnswer({ what, limit, retryAfterMs }: Excess): OutgoingHttpHeaders {
-  return statusHeaders(
-    rpcError({
-      code: Status.RESOURCE_EXHAUSTED,
-      reason: "OVERLOADED",
-      message: `more than ${limit} ${excessWords[what]}, which is what there is for this principal; retry later`,
-      metadata: { limit: String(limit) },
-      retryAfterMs: Math.min(retryAfterMsMax, Math.ceil(retryAfterMs)),
-    }),
-  );
-}
+const quotaExceeded = ({ what, limit, retryAfterMs }: Excess): RichServerError =>
+  rpcError({
+    code: Status.RESOURCE_EXHAUSTED,
+    reason: "OVERLOADED",
+    message: `more than ${limit} ${excessWords[what]}, which is what there is for this principal; retry later`,
+    metadata: { limit: String(limit) },
+    retryAfterMs: Math.min(retryAfterMsMax, Math.ceil(retryAfterMs)),
+  });
 
 const reasons = Object.keys(unproved) as (keyof typeof unproved)[];
 

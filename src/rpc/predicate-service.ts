@@ -86,9 +86,9 @@ export function createPredicateService(dependencies: {
       for await (const burst of untilAborted(burstsOf(requests), context.signal)) {
         for (const request of burst) {
           if (request instanceof InvalidMessage) throw request.failure;
-          const sinceMs = clock.monotonicMs();
+          const answered = context.ask(request.callIds[0]);
           const verdicts = await judgedAll(request, context);
-          context.answered(sinceMs, request.callIds[0]);
+          answered();
           yield { verdicts, question: request.question };
         }
       }

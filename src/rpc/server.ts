@@ -219,7 +219,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
   }).use(errorDetailsServerMiddleware);
   const entrants = createEntrants();
   const gate = options.gate ?? openGate;
-  const withContext = createContextMiddleware(options.logger, pace, entrants, gate.authority, options);
+  const withContext = createContextMiddleware(options.logger, pace, entrants, gate, options);
   const log = logRefusals(options.logger);
   const refused: Refused = (bound) => {
     log(bound);

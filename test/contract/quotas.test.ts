@@ -11,12 +11,12 @@ import { until } from "../support/until.ts";
 const data = temporaryFolder();
 const quotas = [
   { principals: ["streams"], streams: 2 },
-  { principals: ["rate"], rate: 1, burst: 5 },
+  { principals: ["rate", "asker"], rate: 1, burst: 5 },
   { principals: ["bytes"], bytes_per_second: "1KiB" },
   { principals: ["author"], rules: 3 },
   { principals: ["client"], workflows: 4 },
 ];
-const access = withTokens("streams", "rate", "bytes", "author", "client", "other");
+const access = withTokens("streams", "rate", "asker", "bytes", "author", "client", "other");
 const file = accessFile(data.path, { ...access, quotas });
 const opened: (() => void)[] = [];
 let server: TestServer;
@@ -78,6 +78,21 @@ test("rate: what comes faster is refused with when to come again, and takes noth
   expect(refused.length).toBeGreaterThanOrEqual(13);
   expect(refused[0]).toMatchObject(overloaded("more than 1 calls a second"));
   expect(new Set(await Promise.all(Array.from({ length: 20 }, () => ask(other))))).toEqual(new Set(["answered"]));
+});
+
+test("rate: what is asked on a stream counts as calls, and one too many ends it", async () => {
+  const workflow = { workflowId: "any", state: WorkflowState.ACTIVE, version: 1n };
+  const question = { checks: [{ workflow, targetState: WorkflowState.PAUSED, requestedBy: "asker" }] };
+  let answered = 0;
+  async function askAll(): Promise<void> {
+    const questions = (async function* () {
+      for (let count = 0; count < 100; count += 1) yield question;
+    })();
+    for await (const { verdicts } of as("asker").predicates.streamValidateTransitions(questions)) answered += verdicts.length;
+  }
+  expect(await failureOf(askAll())).toMatchObject(overloaded("more than 1 calls a second"));
+  expect(answered).toBeGreaterThanOrEqual(4);
+  expect(answered).toBeLessThan(100);
 });
 
 test("bytes: a large request is answered, and the next one has to wait for it", async () => {

@@ -51,8 +51,15 @@ const soonMs: DurationMs = 500;
 
 /** What keeps one more call from beginning. Undefined: it has begun, and counts. */
 export function begin(usage: Usage, setting: QuotaSetting, kind: "calls" | "streams", nowMs: DurationMs): Excess | undefined {
-  const { [kind]: limit = Number.POSITIVE_INFINITY, rate, burst, bytesPerSecond } = setting;
+  const { [kind]: limit = Number.POSITIVE_INFINITY } = setting;
   if (usage[kind] >= limit) return { what: kind, limit, retryAfterMs: soonMs };
+  const excess = draw(usage, setting, nowMs);
+  if (excess === undefined) usage[kind] += 1;
+  return excess;
+}
+
+/** The same of what is asked within a stream, which counts by itself. */
+export function draw(usage: Usage, { rate, burst, bytesPerSecond }: QuotaSetting, nowMs: DurationMs): Excess | undefined {
   if (bytesPerSecond !== undefined) {
     fill(usage.bytes, bytesPerSecond, bytesPerSecond, nowMs);
     if (usage.bytes.level <= 0)
@@ -63,7 +70,6 @@ export function begin(usage: Usage, setting: QuotaSetting, kind: "calls" | "stre
     if (usage.rate.level < 1) return { what: "rate", limit: rate, retryAfterMs: msUntil(usage.rate, 1, rate) };
     usage.rate.level -= 1;
   }
-  usage[kind] += 1;
   return undefined;
 }
 

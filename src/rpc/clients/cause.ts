@@ -3,11 +3,15 @@ import { tlsCauses, tlsTroubleOf } from "./tls-cause.ts";
 
 /** Why another process has not answered, in a few words for logs, health and status. */
 export function causeOf(error: unknown): string {
+  if (error instanceof Error && error.name === "AbortError") return late;
   if (!(error instanceof ClientError)) return error instanceof Error ? error.message : String(error);
   const { code, details } = error;
-  if (code === Status.DEADLINE_EXCEEDED) return "it has not answered in time";
+  if (code === Status.DEADLINE_EXCEEDED) return late;
   return unreachedCause(details) ?? `${Status[code]}: ${details}`;
 }
+
+/** What is not heard in time is left. */
+const late = "it has not answered in time";
 
 /** Of what grpc-js says of all that it has tried, with times and notes. Undefined: there was a connection, and these are others' words. */
 export function unreachedCause(details: string): string | undefined {

@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { ClientError, Status } from "nice-grpc";
 import { createQueue } from "../../commit/queue.ts";
 import {
@@ -5,10 +6,12 @@ import {
   StreamValidateTransitionsRequest,
   StreamValidateTransitionsResponse,
 } from "../../gen/concord/predicate/v1/predicate_logic.ts";
-import type { TransitionVerdict } from "../../gen/concord/predicate/v1/verdict.ts";
+import { Judgement, type TransitionVerdict } from "../../gen/concord/predicate/v1/verdict.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { DurationMs } from "../../kernel/time.ts";
+import type { Logger } from "../../runtime/logger.ts";
 import { encodedList } from "../encoded-answer.ts";
+import { causeOf } from "./cause.ts";
 import { duplexCall } from "./duplex-call.ts";
 import type { ClientSecurity } from "./security.ts";
 
@@ -23,6 +26,9 @@ const pauseMs: DurationMs = 30_000;
 
 /** Of its deadline, how long the first question of a stream waits: what lies between may not let streams through. Then there is time for a call. */
 const firstShare = 1 / 4;
+
+/** There is room behind it for as many questions as are ever asked, and every client of gRPC can say it. */
+const questionNumberMax = 2 ** 47;
 
 type Question = {
   /** Each of them encoded. */
@@ -59,8 +65,9 @@ type Peer = { readonly address: string; readonly security?: ClientSecurity | und
  */
 export function createCheckStreams({
   clock,
+  logger,
   ...peer
-}: Peer & { readonly clock: Pick<Clock, "monotonicMs" | "setTimer"> }): CheckStreams {
+}: Peer & { readonly clock: Pick<Clock, "monotonicMs" | "setTimer">; readonly logger: Pick<Logger, "debug"> }): CheckStreams {
   const open = new Set<Stream>();
   const idle: { readonly stream: Stream; readonly wanted: () => void }[] = [];
   let pausedUntilMs = -Infinity;
@@ -71,8 +78,9 @@ export function createCheckStreams({
       if (next.stream.isOpen()) return next.stream;
     }
     if (clock.monotonicMs() < pausedUntilMs) return undefined;
-    const stream = openStream(peer, () => {
+    const stream = openStream(peer, (cause) => {
       open.delete(stream);
+      logger.debug({ address: peer.address, cause, answered: stream.isOfUse() }, "a stream of questions to the rules has ended");
       if (!stream.isOfUse()) pausedUntilMs = Math.max(pausedUntilMs, clock.monotonicMs() + pauseMs);
     });
     open.add(stream);
@@ -108,31 +116,42 @@ export function createCheckStreams({
   };
 }
 
-function openStream(peer: Peer, onEnd: () => void): Stream {
+/** A verdict is on the check with its place: with one too few or too many, none of them may be used. */
+const isWhole = (verdicts: readonly TransitionVerdict[], checkCount: number): boolean =>
+  verdicts.length === checkCount && verdicts.every(({ judgement }) => isKnown(judgement));
+
+const isKnown = (judgement: Judgement): boolean => judgement !== Judgement.UNSPECIFIED && judgement !== Judgement.UNRECOGNIZED;
+
+function openStream(peer: Peer, onEnd: (why: string) => void): Stream {
   const leaving = new AbortController();
   const questions = createQueue<readonly Uint8Array[]>();
-  let asked = 0;
-  let answered = 0;
+  // From anywhere, so that whatever else its peer counts is no answer.
+  let asked = randomInt(questionNumberMax);
+  let checkCount = 0;
+  let isOfUse = false;
   let settle: ((answer: Answer) => void) | undefined;
   let isOpen = true;
 
   function hear(bytes: Buffer): void {
     const { question, verdicts } = StreamValidateTransitionsResponse.decode(bytes);
     if (settle === undefined || question !== BigInt(asked)) throw new Error("an answer that is to no question");
-    answered += 1;
+    if (!isWhole(verdicts, checkCount)) throw new Error("an answer that is no verdict on each check");
+    isOfUse = true;
     settle(verdicts);
     settle = undefined;
   }
 
   async function read(): Promise<void> {
+    let why = "its peer has ended it";
     try {
       for await (const burst of duplexCall({ ...peer, path }, questions.items, leaving.signal)) burst.forEach(hear);
-    } catch {
+    } catch (error) {
       // Who asks again by a call is told.
+      why = leaving.signal.aborted ? "it was left" : causeOf(error);
     }
     isOpen = false;
     questions.close();
-    onEnd();
+    onEnd(why);
     settle?.(undefined);
   }
   void read();
@@ -141,12 +160,13 @@ function openStream(peer: Peer, onEnd: () => void): Stream {
     ask: ({ checks, callIds }) =>
       new Promise((resolve) => {
         asked += 1;
+        checkCount = checks.length;
         settle = resolve;
         const rest = { promptOnly: true, callIds, question: BigInt(asked) };
         questions.push([encodedList(StreamValidateTransitionsRequest, checks, rest)]);
       }),
     leave: () => leaving.abort(),
     isOpen: () => isOpen && !leaving.signal.aborted,
-    isOfUse: () => answered > 0,
+    isOfUse: () => isOfUse,
   };
 }

@@ -162,7 +162,10 @@ export function createPredicateClient(options: {
     // One call on behalf of many goes under the name of the first.
     const request = listAnswer(BatchValidateTransitionsRequest, checks, { promptOnly: true, callIds });
     const links = spans && batch.slice(1).flatMap((asked) => asked.origin ?? []);
-    return (await engine.batchValidateTransitions(request, links ? { ...call, links } : call)).verdicts;
+    const answer = await engine.batchValidateTransitions(request, links ? { ...call, links } : call);
+    if (answer.verdicts.length !== checks.length)
+      throw new Error(`${checks.length} checks were answered with ${answer.verdicts.length} verdicts`);
+    return answer.verdicts;
   }
 
   async function askTogether(batch: readonly AskedMove[]): Promise<void> {

@@ -236,7 +236,7 @@ export function createRpc(stage: Stage): Rpc {
       principal: nobody,
       permission: everything,
       needs: () => undefined,
-      answered: () => undefined,
+      ask: () => () => undefined,
       guard: undefined,
       log: quiet,
       origin: quiet,

@@ -48,6 +48,18 @@ test("calls begin at a rate, after a burst; what is refused takes nothing, and s
   expect(enter()).toMatchObject({ what: "rate" });
 });
 
+test("a question on a stream counts as a call that begins, and takes no place of those under way", () => {
+  const { quotas, counted, state } = quotasWith(quotaOf({ calls: 1, streams: 1, rate: 10, burst: 3, bytesPerSecond: 1_000 }));
+  const ask = () => quotas.ask(named("ada"));
+  const stream = counted("ada", "streams");
+  expect([ask(), ask()]).toEqual([undefined, undefined]);
+  expect(ask()).toEqual({ what: "rate", limit: 10, retryAfterMs: 100 });
+  state.nowMs += 1_000;
+  stream.received?.(3_000);
+  expect(ask()).toEqual({ what: "bytes", limit: 1_000, retryAfterMs: 1_001 });
+  expect(quotas.ask({ name: "ada", by: "process" })).toBeUndefined();
+});
+
 test("a request that is larger than what is left is taken, and keeps the next ones waiting for as long as it takes", () => {
   const { enter, counted, state } = quotasWith(quotaOf({ bytesPerSecond: 1_000 }));
   counted().received?.(3_000);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClientError, ServerError, Status } from "nice-grpc";
+import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Judgement, TransitionCheck } from "../../../src/gen/concord/predicate/v1/verdict.ts";
 import { type CheckStreams, createCheckStreams } from "../../../src/rpc/clients/check-streams.ts";
@@ -9,6 +10,7 @@ import { until } from "../../support/until.ts";
 
 let fake: Awaited<ReturnType<typeof startFakePredicateLogic>>;
 let streams: CheckStreams;
+const logger = pino({ level: "silent" });
 /** Timers run when the test lets them. */
 let clock: ReturnType<typeof handClock>;
 
@@ -40,7 +42,7 @@ beforeEach(async () => {
   fake = await startFakePredicateLogic();
   fake.hasStreams = true;
   clock = handClock();
-  streams = createCheckStreams({ address: fake.address, clock });
+  streams = createCheckStreams({ address: fake.address, clock, logger });
 });
 
 afterEach(() => {
@@ -136,7 +138,7 @@ describe("there is no answer to be had on a stream, so it is asked otherwise:", 
 
   test("nobody listens there", async () => {
     streams.close();
-    streams = createCheckStreams({ address: "127.0.0.1:1", clock });
+    streams = createCheckStreams({ address: "127.0.0.1:1", clock, logger });
     expect(await ask(1)).toBeUndefined();
   });
 
@@ -154,6 +156,17 @@ describe("there is no answer to be had on a stream, so it is asked otherwise:", 
 
   test("the answer is that of another question", async () => {
     fake.answerQuestion = async ({ checks, question }) => [{ verdicts: await echo(checks), question: question + 1n }];
+    expect(await ask(1)).toBeUndefined();
+    await until(() => fake.streams.size === 0, "the stream is left");
+  });
+
+  test.each([
+    { what: "a verdict too few", change: () => [] },
+    { what: "a verdict too many", change: (verdicts: readonly object[]) => [...verdicts, ...verdicts] },
+    { what: "a verdict without a judgement", change: () => [{}] },
+    { what: "a judgement that is not known", change: () => [{ judgement: Judgement.UNRECOGNIZED }] },
+  ])("the answer has $what", async ({ change }) => {
+    fake.answerQuestion = async ({ checks, question }) => [{ verdicts: change(await echo(checks)), question }];
     expect(await ask(1)).toBeUndefined();
     await until(() => fake.streams.size === 0, "the stream is left");
   });

@@ -301,7 +301,7 @@ describe("by streams", () => {
 
   beforeEach(() => {
     fake.hasStreams = true;
-    streams = createCheckStreams({ address: fake.address, clock: systemClock });
+    streams = createCheckStreams({ address: fake.address, clock: systemClock, logger: pino({ level: "silent" }) });
     client = connect();
   });
 
@@ -353,6 +353,12 @@ describe("by streams", () => {
     fake.answer = async (checks) => checks.map(() => ({ judgement: Judgement.DEFERRED }));
     expect(await ask("wf", 3)).toEqual(allowedUnder(3));
     expect(fake.alone).toEqual(["wf"]);
+  });
+
+  test("what is answered on a stream with a verdict too few is asked by a call", async () => {
+    fake.answerQuestion = async ({ checks, question }) => [{ verdicts: (await echo(checks)).slice(1), question }];
+    expect(await askMany(3)).toEqual([1, 2, 3].map(allowedUnder));
+    expect(fake.calls).toEqual([["wf-0", "wf-1", "wf-2"]]);
   });
 
   test("an engine that has no streams is asked by calls", async () => {
@@ -451,10 +457,19 @@ describe("silence, a late answer and a strange one are all `unavailable`", () =>
     expect(await ask("wf")).toMatchObject(unavailable);
   });
 
-  test("a judgement that this client does not know, and an answer too few", async () => {
-    fake.answer = async (checks) => checks.slice(1).map(() => ({ ruleSetRevision: 1n }));
+  test("a judgement that this client does not know", async () => {
+    fake.answer = async (checks) => checks.map(() => ({ ruleSetRevision: 1n }));
     const strange = { ok: false, error: { type: "unavailable", cause: "the answer has no known judgement" } };
     expect(await askMany(2)).toEqual([strange, strange]);
+  });
+
+  test.each([
+    { what: "the first verdict is missing", change: (verdicts: readonly unknown[]) => verdicts.slice(1), count: 2 },
+    { what: "there is one before it", change: (verdicts: readonly unknown[]) => [verdicts[0], ...verdicts], count: 4 },
+  ])("an answer in which $what: nobody has another one's verdict", async ({ change, count }) => {
+    fake.answer = async (checks) => change(await echo(checks)) as Awaited<ReturnType<Answerer>>;
+    const error = { type: "unavailable", cause: `3 checks were answered with ${count} verdicts` };
+    expect(await askMany(3)).toEqual(Array(3).fill({ ok: false, error }));
   });
 });
 

@@ -209,7 +209,7 @@ export interface StreamValidateTransitionsRequest {
   readonly minRevision: bigint;
   /** As in BatchValidateTransitionsRequest. Left out: the `x-request-id` of the stream. */
   readonly callIds: readonly string[];
-  /** Any number. Its answer has it, too, so that an answer cannot be taken for that of another question. */
+  /** Any number from -(2^53 - 1) to 2^53 - 1. Its answer has it, too, so that an answer cannot be taken for that of another question. */
   readonly question: bigint;
 }
 
@@ -6467,8 +6467,9 @@ export const PredicateLogicDefinition = {
      * judged one after the other, and answered in their order; who has several at a time opens several streams, of which each is bounded as a session is.
      * Nothing is kept from one question to the next, and a stream may be left at any time.
      * A question that cannot be answered ends the stream, with the status that BatchValidateTransitions would have, and nothing behind it was judged. To
-     * ask again is safe, also by BatchValidateTransitions, whose status names the field. A server that stops ends its streams with UNAVAILABLE /
-     * SHUTTING_DOWN. A server that does not have this method answers UNIMPLEMENTED: ask by BatchValidateTransitions there.
+     * ask again is safe. A server that stops ends its streams with UNAVAILABLE / SHUTTING_DOWN; one that does not have this method answers UNIMPLEMENTED:
+     * ask by BatchValidateTransitions there. For the quota of its caller, a question is a call.
+     * With an access file it is for workflow managers only.
      * Errors: as BatchValidateTransitions.
      */
     streamValidateTransitions: {
@@ -6760,7 +6761,7 @@ export const PredicateLogicDefinition = {
     },
     /**
      * Reads the verdict log, newest first, page by page: each denial by rules, each warning, each finding of a rule that audits, each difference of a rule in shadow, and
-     * whatever else was judged if the server writes that down too (`--verdict-log all`). Only what ValidateTransition and BatchValidateTransitions
+     * whatever else was judged if the server writes that down too (`--verdict-log all`). Only what ValidateTransition and its batch and stream
      * have answered. It is written down some tenths of a second later. Older entries are dropped, by age and by the size of the log; if more is judged than
      * can be written, the metrics count what is missing.
      * Errors: FAILED_PRECONDITION / VERDICT_LOG_OFF, UNAVAILABLE / STORAGE_UNAVAILABLE.
@@ -6812,8 +6813,9 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
    * judged one after the other, and answered in their order; who has several at a time opens several streams, of which each is bounded as a session is.
    * Nothing is kept from one question to the next, and a stream may be left at any time.
    * A question that cannot be answered ends the stream, with the status that BatchValidateTransitions would have, and nothing behind it was judged. To
-   * ask again is safe, also by BatchValidateTransitions, whose status names the field. A server that stops ends its streams with UNAVAILABLE /
-   * SHUTTING_DOWN. A server that does not have this method answers UNIMPLEMENTED: ask by BatchValidateTransitions there.
+   * ask again is safe. A server that stops ends its streams with UNAVAILABLE / SHUTTING_DOWN; one that does not have this method answers UNIMPLEMENTED:
+   * ask by BatchValidateTransitions there. For the quota of its caller, a question is a call.
+   * With an access file it is for workflow managers only.
    * Errors: as BatchValidateTransitions.
    */
   streamValidateTransitions(
@@ -7000,7 +7002,7 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
   ): ServerStreamingMethodResult<DeepPartial<WatchRuleSetResponse>>;
   /**
    * Reads the verdict log, newest first, page by page: each denial by rules, each warning, each finding of a rule that audits, each difference of a rule in shadow, and
-   * whatever else was judged if the server writes that down too (`--verdict-log all`). Only what ValidateTransition and BatchValidateTransitions
+   * whatever else was judged if the server writes that down too (`--verdict-log all`). Only what ValidateTransition and its batch and stream
    * have answered. It is written down some tenths of a second later. Older entries are dropped, by age and by the size of the log; if more is judged than
    * can be written, the metrics count what is missing.
    * Errors: FAILED_PRECONDITION / VERDICT_LOG_OFF, UNAVAILABLE / STORAGE_UNAVAILABLE.
@@ -7043,8 +7045,9 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
    * judged one after the other, and answered in their order; who has several at a time opens several streams, of which each is bounded as a session is.
    * Nothing is kept from one question to the next, and a stream may be left at any time.
    * A question that cannot be answered ends the stream, with the status that BatchValidateTransitions would have, and nothing behind it was judged. To
-   * ask again is safe, also by BatchValidateTransitions, whose status names the field. A server that stops ends its streams with UNAVAILABLE /
-   * SHUTTING_DOWN. A server that does not have this method answers UNIMPLEMENTED: ask by BatchValidateTransitions there.
+   * ask again is safe. A server that stops ends its streams with UNAVAILABLE / SHUTTING_DOWN; one that does not have this method answers UNIMPLEMENTED:
+   * ask by BatchValidateTransitions there. For the quota of its caller, a question is a call.
+   * With an access file it is for workflow managers only.
    * Errors: as BatchValidateTransitions.
    */
   streamValidateTransitions(
@@ -7231,7 +7234,7 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
   ): AsyncIterable<WatchRuleSetResponse>;
   /**
    * Reads the verdict log, newest first, page by page: each denial by rules, each warning, each finding of a rule that audits, each difference of a rule in shadow, and
-   * whatever else was judged if the server writes that down too (`--verdict-log all`). Only what ValidateTransition and BatchValidateTransitions
+   * whatever else was judged if the server writes that down too (`--verdict-log all`). Only what ValidateTransition and its batch and stream
    * have answered. It is written down some tenths of a second later. Older entries are dropped, by age and by the size of the log; if more is judged than
    * can be written, the metrics count what is missing.
    * Errors: FAILED_PRECONDITION / VERDICT_LOG_OFF, UNAVAILABLE / STORAGE_UNAVAILABLE.

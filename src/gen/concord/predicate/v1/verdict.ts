@@ -127,7 +127,7 @@ export interface TransitionCheck {
   /**
    * Who asked, as far as it was proved, up to 256 characters. Rules see it as `request.authenticated_as`. The workflow manager says the principal
    * of the call that it was asked by; of a bulk operation, of the call that has started it; of a deadline that falls due, `system:deadline`. Empty: nobody
-   * has proved anything. With an access file only the roles manager and admin say it in ValidateTransition and BatchValidateTransitions, whose verdicts
+   * has proved anything. With an access file only the roles manager and admin say it in ValidateTransition, its batch and its stream, whose verdicts
    * are written down: of others it is the caller, and another name is PERMISSION_DENIED.
    */
   readonly authenticatedAs: string;
