@@ -163,8 +163,8 @@ export const hostileCalls: readonly HostileCall[] = [
     run: (world) => dearQuestions(world, 1000),
   },
   {
-    name: "200 streams at once, each with five quadratic questions",
-    run: (world) => times(200, () => dearQuestions(world, 5), 200),
+    name: "200 streams, 32 at once, each with five quadratic questions",
+    run: (world) => times(200, () => dearQuestions(world, 5), 32),
   },
   {
     name: "10 explanations of a quadratic check",
