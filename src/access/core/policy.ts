@@ -138,7 +138,9 @@ function participantsOf(placed: readonly Placed[], { concern, roles }: MethodRul
     // Which participants a manager enlists, its callers say.
     const enlists = concern === "participants" && grant.roles.includes("manager") && roles.includes("manager");
     if (enlists) return "all";
-    return grant.participants ?? (isForAll(grant) ? "all" : []);
+    if (grant.participants !== undefined || !isForAll(grant)) return grant.participants ?? [];
+    // Of ids to say Hello under, all are a pattern beside those that another grant names: one of these may be the reserved one.
+    return concern === "session" ? ["*"] : "all";
   });
   return inAny(scopes);
 }

@@ -151,8 +151,12 @@ describe("which participants", () => {
     expect(maySayHello(any, "billing")).toBe(true);
     expect(maySayHello(any, ownId)).toBe(false);
     expect(maySayHello(permission("/Participate", grantOf("admin")), ownId)).toBe(false);
-    const named = permission("/Participate", grantOf("manager", { participants: [ownId] }));
-    expect(maySayHello(named, ownId)).toBe(true);
+    const manager = grantOf("manager", { participants: [ownId] });
+    expect(maySayHello(permission("/Participate", manager), ownId)).toBe(true);
+    for (const also of [grantOf("admin"), grantOf("participant", { participants: ["*"] })]) {
+      const both = permission("/Participate", also, manager);
+      expect([maySayHello(both, ownId), maySayHello(both, "billing")]).toEqual([true, true]);
+    }
   });
 
   test("all, or those that are like one", () => {
