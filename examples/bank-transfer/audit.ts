@@ -69,7 +69,8 @@ export function checkRunning(books: Books): string[] {
 
 /** Past all of Concord's code: what the ledger's file holds. */
 export function readLedger(path: string) {
-  const file = new DatabaseSync(path, { readOnly: true });
+  // After a kill, whoever opens it first brings it to what was committed, and others wait for that.
+  const file = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
   try {
     const rows = file.prepare("SELECT key, value FROM entries").all();
     const promises = Number(file.prepare("SELECT count(*) AS n FROM promises").get()?.["n"]);

@@ -32,7 +32,7 @@ async function start(message: string, program: string, ...args: readonly string[
 /** Past all of Concord's code: what is on each shelf. */
 function count(): string {
   const counts = shelves.map((shelf) => {
-    const file = new DatabaseSync(join(folder, `${shelf}.sqlite`), { readOnly: true });
+    const file = new DatabaseSync(join(folder, `${shelf}.sqlite`), { readOnly: true, timeout: 5_000 });
     const { things } = file.prepare("SELECT things FROM shelf").get() ?? {};
     file.close();
     return `${things} ${shelf}`;

@@ -78,7 +78,8 @@ export function createCluster() {
   const logPath = (name: Name): string => join(data.path, `participant-${name}.sqlite`);
 
   function isInDoubt(name: Name): boolean {
-    const database = new DatabaseSync(logPath(name), { readOnly: true });
+    // Its process may have it locked, while it recovers what a kill has left.
+    const database = new DatabaseSync(logPath(name), { readOnly: true, timeout: 5_000 });
     try {
       return database.prepare("SELECT 1 FROM transactions WHERE state = 'prepared'").get() !== undefined;
     } finally {
