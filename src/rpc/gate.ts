@@ -100,8 +100,12 @@ export function createGate(
     const counted = quotas.enter(principal, lasts(path) ? "streams" : "calls");
     if (counted === undefined) return entrance;
     if ("leave" in counted) return { proof, counted };
-    told.exceeded({ path, principal, what: counted.what });
-    return { answer: statusHeaders(quotaExceeded(counted)), afterMs: excessAnswerMs };
+    return { answer: statusHeaders(refusalOf({ path, principal }, counted)), afterMs: excessAnswerMs };
+  }
+
+  function refusalOf(call: Omit<Exceeded, "what">, excess: Excess): RichServerError {
+    told.exceeded({ ...call, what: excess.what });
+    return quotaExceeded(excess);
   }
 
   function look(knock: Knock): Entrance | Promise<Entrance> {
@@ -115,11 +119,9 @@ export function createGate(
   return {
     authority,
     look,
-    ask: ({ path, principal }) => {
-      const excess = quotas.ask(principal);
-      if (excess === undefined) return undefined;
-      told.exceeded({ path, principal, what: excess.what });
-      return quotaExceeded(excess);
+    ask: (question) => {
+      const excess = quotas.ask(question.principal);
+      return excess && refusalOf(question, excess);
     },
     enter: (knock) => {
       const entrance = look(knock);

@@ -134,13 +134,13 @@ const workflowsOf = (placed: readonly Placed[]): WorkflowScope =>
   scopeOf(placed.map(({ grant: { types, idPrefix } }): Extent => ({ types, idPrefix })));
 
 function participantsOf(placed: readonly Placed[], { concern, roles }: MethodRule): ParticipantScope {
+  // Of ids to say Hello under, all are a pattern beside those that another grant names: one of these may be the reserved one.
+  const all: ParticipantScope = concern === "session" ? ["*"] : "all";
   const scopes = placed.map(({ grant }): ParticipantScope => {
     // Which participants a manager enlists, its callers say.
     const enlists = concern === "participants" && grant.roles.includes("manager") && roles.includes("manager");
     if (enlists) return "all";
-    if (grant.participants !== undefined || !isForAll(grant)) return grant.participants ?? [];
-    // Of ids to say Hello under, all are a pattern beside those that another grant names: one of these may be the reserved one.
-    return concern === "session" ? ["*"] : "all";
+    return grant.participants ?? (isForAll(grant) ? all : []);
   });
   return inAny(scopes);
 }
