@@ -429,6 +429,16 @@ describe("a backup is not made", () => {
     });
   });
 
+  test("in the place of one that was killed while a copy of it was open", async () => {
+    const folder = await folderOfStores();
+    const to = storageDir();
+    writeFileSync(join(to, unfinishedBackup), JSON.stringify({ names: ["commit.sqlite", "workflow.sqlite"] }));
+    for (const suffix of ["", "-journal", "-wal", "-shm"]) writeFileSync(join(to, `commit.sqlite${suffix}`), "half");
+    expect(await take(folder, to)).toMatchObject({ ok: true });
+    expect(readdirSync(to).sort()).toEqual(["commit.sqlite", manifestName, "workflow.sqlite"]);
+    expect(await restore(to, storageDir())).toMatchObject({ ok: true });
+  });
+
   test("in the place of one that was killed just when it was whole", async () => {
     const { folder, to } = await backedUp();
     writeFileSync(join(to, unfinishedBackup), JSON.stringify({ names: ["commit.sqlite", "workflow.sqlite"] }));

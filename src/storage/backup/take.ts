@@ -95,9 +95,10 @@ function openFolder(to: string): Result<{ readonly leave: () => void }, BackupFa
   return err({ type: "in-the-way", message: `${to} holds ${what}. Choose another folder: each backup has its own.` });
 }
 
+/** A copy has a write-ahead log, as its store has, until it is made one file. */
 function removeUnfinished(to: string, names: readonly string[]): void {
   for (const name of names)
-    for (const suffix of ["", "-journal"]) rmSync(join(to, `${basename(name)}${suffix}`), { force: true });
+    for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(join(to, `${basename(name)}${suffix}`), { force: true });
   finish(to, unfinishedBackup);
 }
 
