@@ -44,6 +44,7 @@ export async function runDemo<T extends Processes>(options: {
       process.exit(1);
     },
   });
+  // To the end of this process: who is impatient would else end it before it has removed the folder.
   for (const signal of endSignals) process.on(signal, interrupt);
   process.once("exit", processes.killNow);
   try {
@@ -58,7 +59,6 @@ export async function runDemo<T extends Processes>(options: {
     onEnd?.();
     interrupted.abort();
     await processes.close();
-    for (const signal of endSignals) process.off(signal, interrupt);
     process.off("exit", processes.killNow);
     if (worthKeeping) print(`  Data and logs of each process: ${folder}`);
     else remove();
