@@ -36,7 +36,7 @@ export async function endHolds(
     puts: after.map((workflow, index) => ({
       workflow,
       expected: { version: held[index]?.version ?? 0, heldBy: transactionId },
-      metadataStays: true,
+      keeps: isCommit ? "metadata" : "all but the hold",
     })),
     events: changes.map(({ event }) => event),
     outcome: { transactionId, coordinatorId, outcome, atMs: environment.nowMs() },

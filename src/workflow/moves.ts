@@ -56,7 +56,7 @@ export function createMoves(dependencies: Attempts & { readonly ownPart: OwnPart
         puts: changes.map(({ before, workflow }) => ({
           workflow,
           expected: { version: before.version, heldBy: undefined },
-          metadataStays: true,
+          keeps: "metadata",
         })),
         events: changes.map(({ event }) => event),
         ...rememberAnswers(

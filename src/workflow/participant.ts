@@ -55,7 +55,7 @@ export function createWorkflowParticipant(
         const puts = await inSlices(wantedHolds, turns(), ({ workflow, consent, command }): WorkflowPut => {
           assert(command !== undefined, "what is judged was asked for");
           const held = holdMove(workflow, { ...promised, move: command.move, ...consent });
-          return { workflow: held, expected: { version: workflow.version, heldBy: undefined }, metadataStays: true };
+          return { workflow: held, expected: { version: workflow.version, heldBy: undefined }, keeps: "all but the hold" };
         });
         return store.apply({ puts, events: [] });
       });

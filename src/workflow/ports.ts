@@ -38,8 +38,11 @@ export type WorkflowPut = {
   readonly workflow: Workflow;
   /** What must be stored now: nothing, or this version held by this transaction (or by none). */
   readonly expected: "absent" | { readonly version: number; readonly heldBy: TransactionId | undefined };
-  /** The store keeps the metadata that it has, whatever this workflow has: nobody need carry it about who does not change it. */
-  readonly metadataStays?: true;
+  /**
+   * What the store keeps as it has it, whatever this workflow has: who does not change the metadata need not carry it about, and a hold that comes or
+   * goes changes nothing else. Left out: nothing.
+   */
+  readonly keeps?: "metadata" | "all but the hold";
 };
 
 /** An answer is a workflow, as put, and an event: by their places in the batch. */

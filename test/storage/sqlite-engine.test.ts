@@ -3,7 +3,7 @@ import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
 import type { Row, SqliteEngine, Statement } from "../../src/storage/sqlite/statement.ts";
-import { walBytesMax } from "../../src/storage/sqlite/store-bytes.ts";
+import { checkpointPages, walBytesMax } from "../../src/storage/sqlite/store-bytes.ts";
 import { storageDir } from "../support/storage-dir.ts";
 
 /** The writer threads that were started, so that a test can end one. */
@@ -177,9 +177,18 @@ test("a writer that dies answers all that wait; reads go on; another one takes o
 
 // With less, what is acknowledged after it may be lost with the power.
 test("a writer that connects again, after a failed write or a death, syncs each commit, and bounds its log, as the first one did", async () => {
-  const synced = { ok: true, value: [[{ synchronous: 2 }], [{ journal_size_limit: walBytesMax }]] };
+  const synced = {
+    ok: true,
+    value: [[{ synchronous: 2 }], [{ journal_size_limit: walBytesMax }], [{ wal_autocheckpoint: checkpointPages }]],
+  };
   const asked = () =>
-    engine.apply(["synchronous", "journal_size_limit"].map((name) => ({ sql: `PRAGMA ${name}`, params: [], returning: true })));
+    engine.apply(
+      ["synchronous", "journal_size_limit", "wal_autocheckpoint"].map((name) => ({
+        sql: `PRAGMA ${name}`,
+        params: [],
+        returning: true,
+      })),
+    );
   expect(await asked()).toStrictEqual(synced);
   await engine.apply([{ sql: "PRAGMA max_page_count = 1", params: [], returning: true }]);
   const large = { sql: "INSERT INTO notes (text) VALUES (hex(zeroblob(1000000)))", params: [] };

@@ -16,6 +16,7 @@ import { StorageUnavailableError } from "../../src/kernel/write.ts";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
 import { acquireLock, awaitLock } from "../../src/storage/sqlite/lock.ts";
 import type { Migration } from "../../src/storage/sqlite/statement.ts";
+import { writerCacheBytes } from "../../src/storage/sqlite/store-bytes.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import type { WorkflowStore } from "../../src/workflow/ports.ts";
 import { storageDir } from "../support/storage-dir.ts";
@@ -203,10 +204,12 @@ test.each([
 /** Damaged while it is open. */
 async function damagedWhileOpen(index: string): Promise<{ readonly path: string; readonly store: WorkflowStore }> {
   const path = await closedStore();
-  // More than SQLite keeps in memory, so that the page is read again.
+  // More than the writer keeps in memory, so that the page is read again.
   const filler = await opened(openSqliteWorkflowStore({ path }));
   const metadata = { filler: "x".repeat(8_000) };
-  const fillers = Array.from({ length: 400 }, (_, index) => creation(`filler-${index}`));
+  const fillers = Array.from({ length: (2 * writerCacheBytes) / metadata.filler.length }, (_, index) =>
+    creation(`filler-${index}`),
+  );
   await Promise.all(
     fillers.map(({ puts, events }) => filler.apply({ puts, events: events.map((each) => ({ ...each, metadata })) })),
   );

@@ -139,7 +139,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
     });
 
     // A retry that is not counted, or a time of recovery that stays, is seen long after the move that lost it.
-    test.each([{}, { metadataStays: true }] as const)("a move writes every field that it can change: %j", async (stays) => {
+    test.each([{}, { keeps: "metadata" }] as const)("a move writes every field that it can change: %j", async (stays) => {
       const store = await openStore();
       const created = workflow("w", { type: "sample" });
       await store.apply({ puts: [{ workflow: created, expected: "absent" }], events: [event(created)] });
@@ -351,8 +351,33 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       const created = workflow("w", { hold: hold("tx") });
       await store.apply(creation("w", { hold: hold("tx") }));
       const moved = put(created, { state: "ACTIVE", hold: undefined, metadata: {} });
-      await store.apply({ puts: [{ ...moved, metadataStays: true }], events: [] });
+      await store.apply({ puts: [{ ...moved, keeps: "metadata" }], events: [] });
       expect(await store.get(workflowId("w"))).toStrictEqual({ ...moved.workflow, metadata: created.metadata });
+    });
+
+    test("of a put that keeps all but the hold, the hold alone is written", async () => {
+      const store = await openStore();
+      const deadline = { atMs: 9, targetState: "CANCELLED", reason: "late", setBy: "ada", setAtMs: 1 } as const;
+      const created = workflow("w", { type: "sample", metadata: { tray: 4 }, deadline });
+      await store.apply({ puts: [{ workflow: created, expected: "absent" }], events: [event(created)] });
+      const others = {
+        state: "ACTIVE",
+        version: 2,
+        updatedAtMs: created.updatedAtMs + 1,
+        metadata: {},
+        deadline: undefined,
+      } as const;
+      const keeps = "all but the hold";
+      const held = { ...created, hold: hold("tx") };
+      await store.apply({ puts: [{ ...put(created, { ...others, hold: held.hold }), keeps }], events: [] });
+      expect(await store.get(created.id)).toStrictEqual(held);
+      expect(await store.due({ upToMs: 9, after: undefined, limit: 9 })).toStrictEqual([]);
+      expect(await store.counts()).toMatchObject({ held: 1, byState: { CREATED: 1 } });
+      const twice = { ...put(created, { hold: hold("other") }), keeps } as const;
+      expect(await store.apply({ puts: [twice], events: [] })).toStrictEqual(stale("w"));
+      await store.apply({ puts: [{ ...put(held, { ...others, hold: undefined }), keeps }], events: [] });
+      expect(await store.get(created.id)).toStrictEqual(created);
+      expect(await store.due({ upToMs: 9, after: undefined, limit: 9 })).toHaveLength(1);
     });
 
     test("a creation beyond the limit is rejected, also within its batch and among concurrent ones", async () => {
@@ -906,7 +931,11 @@ const someHold = fc.constantFrom(
 );
 
 /** A change that is wanted of one workflow. `stale` is a guess at what is stored, instead of a look. */
-type Change = Pick<Workflow, "state" | "hold"> & { readonly id: string; readonly stale: WorkflowPut["expected"] | undefined };
+type Change = Pick<Workflow, "state" | "hold"> & {
+  readonly id: string;
+  readonly keeps: WorkflowPut["keeps"] | undefined;
+  readonly stale: WorkflowPut["expected"] | undefined;
+};
 
 type Wanted = Pick<WorkflowBatch, "answers" | "creator" | "outcome" | "workflowCountMax"> & {
   readonly changes: readonly Change[];
@@ -921,6 +950,7 @@ const change: fc.Arbitrary<Change> = fc.record({
   id: fc.constantFrom("a", "b", "c"),
   state: fc.constantFrom(...workflowStates, "FAILED", "FAILED"),
   hold: someHold,
+  keeps: fc.constantFrom(undefined, "metadata", "all but the hold"),
   stale: fc.oneof({ arbitrary: fc.constant(undefined), weight: 3 }, { arbitrary: guess, weight: 1 }),
 });
 
@@ -956,11 +986,12 @@ export const toBatches = (round: readonly Wanted[], store: WorkflowStore): Promi
     }),
   );
 
-async function toPut({ id, state, hold: held, stale: guessed }: Change, store: WorkflowStore): Promise<WorkflowPut> {
+async function toPut({ id, state, hold: held, keeps, stale: guessed }: Change, store: WorkflowStore): Promise<WorkflowPut> {
   const stored = await store.get(workflowId(id));
   const looked: WorkflowPut =
     stored === undefined
       ? { workflow: workflow(id, { state, hold: held }), expected: "absent" }
-      : put(stored, { state, hold: held });
-  return guessed === undefined ? looked : { ...looked, expected: guessed };
+      : put(stored, { state, hold: held, metadata: { version: stored.version } });
+  const expected = guessed ?? looked.expected;
+  return { ...looked, expected, ...(keeps !== undefined && expected !== "absent" && { keeps }) };
 }

@@ -88,10 +88,11 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
     const { puts, events: appended, answers: remembered = [], creator, outcome, coordinator } = batch;
     const known = outcome && outcomes.get(outcome.transactionId);
     assert(known === undefined || known.outcome === outcome?.outcome, "a transaction has one outcome");
-    for (const { workflow, expected, metadataStays } of puts) {
+    for (const { workflow, expected, keeps } of puts) {
       if (expected === "absent" && creator !== undefined) creators.set(workflow.id, creator.principal);
-      const { metadata } = (metadataStays && workflows.get(workflow.id)) || workflow;
-      workflows.set(workflow.id, { ...workflow, metadata });
+      const stored = workflows.get(workflow.id) ?? workflow;
+      if (keeps === "all but the hold") workflows.set(workflow.id, { ...stored, hold: workflow.hold });
+      else workflows.set(workflow.id, keeps === "metadata" ? { ...workflow, metadata: stored.metadata } : workflow);
     }
     const stored = appended.map((event, index) => ({ ...event, sequence: newest + index + 1 }));
     events.push(...stored);

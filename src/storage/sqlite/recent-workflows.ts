@@ -111,11 +111,11 @@ export function createRecentWorkflows(isTrusted: () => boolean): RecentWorkflows
 /** Of what is simple enough to be sure that it is read as it was written; nothing of all else. */
 function afterMove(
   before: Recent | undefined,
-  { workflow, metadataStays }: WorkflowPut,
+  { workflow, keeps }: WorkflowPut,
   event: NewWorkflowEvent | undefined,
 ): Recent | undefined {
   const isLast = event?.workflowId === workflow.id && event.version === workflow.version;
-  const isSimple = metadataStays && workflow.hold === undefined && workflow.deadline === undefined;
+  const isSimple = keeps === "metadata" && workflow.hold === undefined && workflow.deadline === undefined;
   if (before === undefined || !isSimple || !isLast || Object.keys(event.metadata).length > 0) return undefined;
   const { type, fromState, toState, occurredAtMs, requestedBy, reason, metadata } = event;
   const lastEvent: LastEvent = { type, fromState, toState, occurredAtMs, requestedBy, ...provedOf(event), reason, metadata };

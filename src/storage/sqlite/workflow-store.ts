@@ -235,16 +235,19 @@ const selectHeldBy = "SELECT * FROM workflows WHERE held_by = ? AND id > ? ORDER
 const selectHeld = "SELECT * FROM workflows WHERE held_by > ? ORDER BY held_by, id LIMIT ?";
 
 const insertWorkflow = `INSERT INTO workflows
-  (state, previous_state, version, created_at_ms, updated_at_ms, updated_by, state_entered_at_ms, retry_count, hold,
-   recoverable_at_ms, deadline_at_ms, deadline, metadata, id, workflow_type, created_by, created_as)
+  (state, previous_state, version, updated_at_ms, updated_by, state_entered_at_ms, retry_count, hold, recoverable_at_ms,
+   deadline_at_ms, deadline, metadata, id, created_at_ms, workflow_type, created_by, created_as)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-const updateOf = (more: string): string => `UPDATE workflows
-  SET state = ?, previous_state = ?, version = ?, created_at_ms = ?, updated_at_ms = ?, updated_by = ?, state_entered_at_ms = ?,
-      retry_count = ?, hold = ?, recoverable_at_ms = ?, deadline_at_ms = ?, deadline = ?${more}
+// A column that is set is written in each of its indexes, whether its value changes or not: a page of some kilobytes for each.
+const updateOf = (columns: string): string => `UPDATE workflows
+  SET ${columns}
   WHERE id = ? AND version = ? AND held_by IS ?`;
-const updateWorkflow = updateOf(", metadata = ?");
-const moveWorkflow = updateOf("");
+const moved = `state = ?, previous_state = ?, version = ?, updated_at_ms = ?, updated_by = ?, state_entered_at_ms = ?,
+      retry_count = ?, hold = ?, recoverable_at_ms = ?, deadline_at_ms = ?, deadline = ?`;
+const updateWorkflow = updateOf(`${moved}, metadata = ?`);
+const moveWorkflow = updateOf(moved);
+const holdWorkflow = updateOf("hold = ?");
 
 const checkLimit = "SELECT 1 FROM counters WHERE workflows <= ?";
 
@@ -333,31 +336,32 @@ function answerStatement(answer: RememberedAnswer, { puts, events }: WorkflowBat
   };
 }
 
-function putStatements({ workflow, expected, metadataStays }: WorkflowPut, createdAs: string): Statement<Conflict>[] {
+function putStatements({ workflow, expected, keeps }: WorkflowPut, createdAs: string): Statement<Conflict>[] {
   const stale = { changes: 1, conflict: { type: "stale", workflowId: workflow.id } } as const;
+  const hold = workflow.hold === undefined ? null : JSON.stringify(workflow.hold);
+  const update = (sql: string, ...params: readonly SqlValue[]): Statement<Conflict>[] => {
+    assert(expected !== "absent", "what is updated is there");
+    return [{ sql, params: [...params, workflow.id, expected.version, expected.heldBy ?? null], expect: stale }];
+  };
+  if (keeps === "all but the hold") return update(holdWorkflow, hold);
   const params: SqlValue[] = [
     workflow.state,
     workflow.previousState ?? null,
     workflow.version,
-    workflow.createdAtMs,
     workflow.updatedAtMs,
     workflow.updatedBy,
     workflow.stateEnteredAtMs,
     workflow.retryCount,
-    workflow.hold === undefined ? null : JSON.stringify(workflow.hold),
+    hold,
     workflow.recoverableAtMs ?? null,
     workflow.deadline?.atMs ?? null,
     workflow.deadline === undefined ? null : JSON.stringify(workflow.deadline),
   ];
-  if (expected !== "absent" && metadataStays) {
-    return [{ sql: moveWorkflow, params: [...params, workflow.id, expected.version, expected.heldBy ?? null], expect: stale }];
-  }
-  params.push(JSON.stringify(workflow.metadata), workflow.id);
-  if (expected === "absent") {
-    const created = [...params, workflow.type, workflow.createdBy, createdAs];
-    return [isFree(workflow.id), { sql: insertWorkflow, params: created, expect: stale }];
-  }
-  return [{ sql: updateWorkflow, params: [...params, expected.version, expected.heldBy ?? null], expect: stale }];
+  if (keeps === "metadata") return update(moveWorkflow, ...params);
+  params.push(JSON.stringify(workflow.metadata));
+  if (expected !== "absent") return update(updateWorkflow, ...params);
+  const created = [...params, workflow.id, workflow.createdAtMs, workflow.type, workflow.createdBy, createdAs];
+  return [isFree(workflow.id), { sql: insertWorkflow, params: created, expect: stale }];
 }
 
 const eventParams = (event: NewWorkflowEvent): SqlValue[] => [

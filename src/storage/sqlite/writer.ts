@@ -12,7 +12,7 @@ import { damageIn } from "./pragmas.ts";
 import { damagedMessage, openFailure } from "./sqlite-error.ts";
 import type { OpenFailure } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
-import { walBytesMax } from "./store-bytes.ts";
+import { checkpointPages, walBytesMax, writerCacheBytes } from "./store-bytes.ts";
 import { storeKinds } from "./store-kind.ts";
 import { sync } from "./sync.ts";
 import type { WriterOptions, WriterReply, WriterRequest } from "./writer-messages.ts";
@@ -129,6 +129,7 @@ function connect(): Connection {
   try {
     assertInPlace();
     db.exec(`PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = ${walBytesMax}`);
+    db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}; PRAGMA cache_size = -${writerCacheBytes / 1024}`);
     if (options.pageCountMax !== undefined) db.exec(`PRAGMA max_page_count = ${options.pageCountMax}`);
     return { db, prepare: createStatementCache(db) };
   } catch (error) {

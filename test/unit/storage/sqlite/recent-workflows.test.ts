@@ -25,7 +25,7 @@ function move(
   const moved = { ...before, version: before.version + 1, ...changes };
   const expected = { version: before.version, heldBy: undefined };
   return {
-    puts: [{ workflow: moved, expected, metadataStays: true as const }],
+    puts: [{ workflow: moved, expected, keeps: "metadata" as const }],
     events: [event(moved, { metadata: {}, ...more })],
   };
 }
