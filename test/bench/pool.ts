@@ -10,11 +10,14 @@ export type Pool = {
   readonly isActive: (index: number) => boolean;
 };
 
-/** All are free, and ACTIVE. */
+/** A prime, and no divisor of a size. */
+const step = 7_919;
+
+/** All are free, and ACTIVE. Those that come one after the other are no neighbours in the store: else they would share its pages, as nobody's workflows do. */
 export function createPool(size: number): Pool {
   const active = new Uint8Array(size).fill(1);
   /** A ring: the free ones, from `first` on. */
-  const free = Uint32Array.from({ length: size }, (_, index) => index);
+  const free = Uint32Array.from({ length: size }, (_, index) => (index * step) % size);
   let first = 0;
   let count = size;
   return {
