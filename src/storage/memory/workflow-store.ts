@@ -90,9 +90,9 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
     assert(known === undefined || known.outcome === outcome?.outcome, "a transaction has one outcome");
     for (const { workflow, expected, keeps } of puts) {
       if (expected === "absent" && creator !== undefined) creators.set(workflow.id, creator.principal);
-      const stored = workflows.get(workflow.id) ?? workflow;
-      if (keeps === "all but the hold") workflows.set(workflow.id, { ...stored, hold: workflow.hold });
-      else workflows.set(workflow.id, keeps === "metadata" ? { ...workflow, metadata: stored.metadata } : workflow);
+      const before = workflows.get(workflow.id) ?? workflow;
+      if (keeps === "all but the hold") workflows.set(workflow.id, { ...before, hold: workflow.hold });
+      else workflows.set(workflow.id, keeps === "metadata" ? { ...workflow, metadata: before.metadata } : workflow);
     }
     const stored = appended.map((event, index) => ({ ...event, sequence: newest + index + 1 }));
     events.push(...stored);
