@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { CommandError } from "../src/cli/failure.ts";
 import { onWish } from "../src/cli/serve.ts";
 import { print } from "./print.ts";
@@ -52,6 +53,8 @@ export async function runDemo<T extends Processes>(options: {
     if (!succeeded) process.exitCode = 1;
     worthKeeping ||= !succeeded;
   } catch (error) {
+    // A terminal interrupts all processes at once: what one of them has died of may not have been heard here yet.
+    await nextTurn();
     if (interrupted.signal.aborted) throw new CommandError("interrupted");
     worthKeeping = true;
     throw error;

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
@@ -18,7 +18,7 @@ afterEach(() => folder.remove());
 
 function startDemo(...args: readonly string[]) {
   const env = { ...process.env, TMPDIR: folder.path };
-  return spawn(concord, ["demo", "commit", ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  return spawn(concord, ["demo", "commit", ...args], { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
 }
 
 async function run(...args: readonly string[]): Promise<string> {
@@ -97,6 +97,23 @@ describe("concord demo commit", () => {
       }
     };
     await until(() => pids.every(isGone), "its processes are gone");
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  // A terminal interrupts all that runs in it.
+  test("leaves nothing behind when all of it is interrupted while its participants start", async () => {
+    const demo = startDemo();
+    const exited = once(demo, "exit");
+    const errors = text(demo.stderr);
+    const coordinatorServes = (): boolean =>
+      readdirSync(folder.path).some((name) => {
+        const log = join(folder.path, name, "logs", "coordinator.log");
+        return existsSync(log) && readFileSync(log, "utf8").includes('"msg":"serving"');
+      });
+    await until(coordinatorServes, "the coordinator serves");
+    process.kill(-(demo.pid ?? 0), "SIGINT");
+    expect(await exited, await errors).toEqual([1, null]);
+    expect(await errors).toBe("error: interrupted\n");
     expect(readdirSync(folder.path)).toEqual([]);
   });
 });
