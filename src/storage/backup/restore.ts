@@ -7,13 +7,13 @@ import {
   mkdirSync,
   realpathSync,
   renameSync,
-  rmSync,
   statSync,
 } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../kernel/clock.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
+import { databaseSuffixes, removeDatabase } from "../sqlite/database-files.ts";
 import { acquireLock } from "../sqlite/lock.ts";
 import { damageIn, pragma } from "../sqlite/pragmas.ts";
 import { kindOf, storeKinds } from "../sqlite/store-kind.ts";
@@ -113,7 +113,7 @@ export async function restoreBackup(options: {
     try {
       for (const [index, store] of stores.entries()) makeDraft(join(from, store.file), drafts[index] ?? "", store, manifest);
     } catch (error) {
-      for (const draft of drafts) removeDraft(draft);
+      for (const draft of drafts) removeDatabase(draft);
       // What an earlier try has left half done stays so.
       if (left === undefined) finish(dataDir, unfinishedRestore);
       return err(unwritable(dataDir, error));
@@ -134,7 +134,7 @@ export async function restoreBackup(options: {
 
 /** Of a store that is there, or was: its log and its lock say what belongs to it. */
 const filesOf = (dataDir: string, name: string): readonly string[] =>
-  ["", "-wal", "-shm", "-journal", ".lock"]
+  [...databaseSuffixes, ".lock"]
     .map((suffix) => `${name}${suffix}`)
     .filter((each) => lstatSync(join(dataDir, each), { throwIfNoEntry: false }) !== undefined);
 
@@ -149,16 +149,12 @@ function firstInUse(dataDir: string, names: readonly string[]): BackupFailure | 
 }
 
 function makeDraft(source: string, draft: string, store: StoredCopy, manifest: Manifest): void {
-  removeDraft(draft);
+  removeDatabase(draft);
   copyFileSync(source, draft, constants.COPYFILE_FICLONE);
   // A backup may be kept read-only.
   chmodSync(draft, statSync(draft).mode | 0o600);
   adjust(draft, store, manifest);
   sync(draft);
-}
-
-function removeDraft(draft: string): void {
-  for (const suffix of ["", "-journal"]) rmSync(`${draft}${suffix}`, { force: true });
 }
 
 function moveInto(aside: string, dataDir: string, names: readonly string[]): void {

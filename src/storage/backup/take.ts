@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../kernel/clock.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
+import { removeDatabase } from "../sqlite/database-files.ts";
 import { damageIn } from "../sqlite/pragmas.ts";
 import { damagedMessage } from "../sqlite/sqlite-error.ts";
 import { mismatches } from "../sqlite/store-marks.ts";
@@ -97,8 +98,7 @@ function openFolder(to: string): Result<{ readonly leave: () => void }, BackupFa
 
 /** A copy has a write-ahead log, as its store has, until it is made one file. */
 function removeUnfinished(to: string, names: readonly string[]): void {
-  for (const name of names)
-    for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(join(to, `${basename(name)}${suffix}`), { force: true });
+  for (const name of names) removeDatabase(join(to, basename(name)));
   finish(to, unfinishedBackup);
 }
 

@@ -1,10 +1,11 @@
 /** The writer thread: owns the only writing connection of one file. Started by writer-thread.ts. */
-import { existsSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../../kernel/assert.ts";
 import { systemClock } from "./clock.ts";
+import { removeDatabase } from "./database-files.ts";
 import { DisplacedError, displacedMessage, displacedPath, identify, shortenedMessage, shortenedPath } from "./file-identity.ts";
 import { type FlushTarget, flush } from "./group-commit.ts";
 import { checkSchema, migrate } from "./migrate.ts";
@@ -101,7 +102,7 @@ function open(): OpenFailure | undefined {
 /** A new file is made beside its place and moved there whole: what is empty or half made at its place is no new store. */
 function create(): OpenFailure | undefined {
   const draft = `${options.path}.new`;
-  for (const suffix of ["", "-journal"]) rmSync(`${draft}${suffix}`, { force: true });
+  removeDatabase(draft);
   const db = new DatabaseSync(draft);
   try {
     db.exec(`PRAGMA synchronous = FULL; PRAGMA application_id = ${storeKinds[options.kind].applicationId}`);
@@ -113,7 +114,7 @@ function create(): OpenFailure | undefined {
     return undefined;
   } finally {
     if (db.isOpen) db.close();
-    rmSync(draft, { force: true });
+    removeDatabase(draft);
   }
 }
 
